@@ -1,0 +1,39 @@
+package faas
+
+import "time"
+
+// Call is one execution of a function, from its holder to the worker that runs it.
+type Call struct {
+	ID          CallID
+	Root        CallID // the first call of the tree; equal to ID for a root call
+	Parent      CallID // the call whose guest made this one; zero for a root call
+	Name        Name
+	Version     Version       // stamped by the holder; a worker runs exactly this one
+	Input       []byte        // owned by the call: nobody may change it after the call was made
+	Timeout     time.Duration // what is left of the call's time when it is sent; clocks of machines are never compared
+	Hops        int           // how often the call was passed on; MaxHops ends it
+	TraceParent string        // W3C traceparent, "" when there is none
+}
+
+// MaxHops is how often a call may be passed on before it is refused with no_capacity.
+const MaxHops = 3
+
+// StartKind says how the Faaslet of a call came to be.
+type StartKind string
+
+// The start kinds.
+const (
+	Cold     StartKind = "cold"     // built from the module, for this call
+	Restored StartKind = "restored" // from a Proto-Faaslet
+	Warm     StartKind = "warm"     // ready before the call came
+)
+
+// Result is how a call ended. Err is nil exactly when the guest succeeded; Output is nil otherwise.
+type Result struct {
+	Call     CallID
+	Worker   WorkerID // "" when no worker had the call
+	Start    StartKind
+	Duration time.Duration // of the guest's run, on the worker
+	Output   []byte
+	Err      *Error
+}

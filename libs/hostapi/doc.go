@@ -1,0 +1,6 @@
+// Package hostapi is the host interface: what a guest may import.
+//
+// It is one Table of Rows. The engine links every row into a module, the deploy checks a module's imports against it, and
+// docs/host-interface.md and the SDK headers are generated from it. Host functions see the guest through guest.Memory and
+// their call through Call; neither knows an engine, so every function is tested without one.
+package hostapi

@@ -1,0 +1,3 @@
+module github.com/shoal-run/shoal/sdk/go
+
+go 1.24

@@ -1,0 +1,220 @@
+package bus
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus/faas"
+)
+
+// The headers of calls and replies. Names are case-sensitive on NATS.
+const (
+	HeaderCall       = "Shoal-Call"        // the call's id
+	HeaderRoot       = "Shoal-Root"        // the root call's id; absent when the call is the root
+	HeaderParent     = "Shoal-Parent"      // the id of the call whose guest made this one
+	HeaderFunction   = "Shoal-Function"    // tenant/function, on shoalint subjects
+	HeaderVersion    = "Shoal-Version"     // sha256 of the module to run
+	HeaderTimeout    = "Shoal-Timeout-Ms"  // what is left of the call's time, in milliseconds; reduced at each hop
+	HeaderHops       = "Shoal-Hops"        // how often the call was passed on; absent when never
+	HeaderMoved      = "Shoal-Moved"       // to the holder: the worker that the call was passed to
+	HeaderWorker     = "Shoal-Worker"      // the worker that ran the call
+	HeaderStart      = "Shoal-Start"       // cold, restored or warm
+	HeaderDuration   = "Shoal-Duration-Us" // of the guest's run, in microseconds
+	HeaderCode       = "Shoal-Code"        // our code of an error; absent on success
+	HeaderTrace      = "traceparent"       // W3C Trace Context
+	HeaderErrorCode  = "Nats-Service-Error-Code"
+	HeaderErrorText  = "Nats-Service-Error"
+	natsStatusHeader = "Status"
+	noResponders     = "503"
+)
+
+// EncodeCall returns the message that carries c to subject, its answer to go to reply. The message shares c.Input.
+func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
+	h := make(nats.Header, 8)
+	set(h, HeaderCall, c.ID.String())
+	set(h, HeaderFunction, c.Name.String())
+	set(h, HeaderVersion, string(c.Version))
+	set(h, HeaderTimeout, strconv.FormatInt(c.Timeout.Milliseconds(), 10))
+	if c.Root != c.ID && !c.Root.IsZero() {
+		set(h, HeaderRoot, c.Root.String())
+	}
+	if !c.Parent.IsZero() {
+		set(h, HeaderParent, c.Parent.String())
+	}
+	if c.Hops > 0 {
+		set(h, HeaderHops, strconv.Itoa(c.Hops))
+	}
+	if c.TraceParent != "" {
+		set(h, HeaderTrace, c.TraceParent)
+	}
+	return &nats.Msg{Subject: subject, Reply: reply, Header: h, Data: c.Input}
+}
+
+// DecodeCall returns the call that m carries, or a bad_request Error that names the header at fault. The call shares
+// m.Data.
+func DecodeCall(m *nats.Msg) (*faas.Call, error) {
+	c := &faas.Call{Input: m.Data, TraceParent: get(m, HeaderTrace)}
+	var err error
+	if c.ID, err = faas.ParseCallID(get(m, HeaderCall)); err != nil {
+		return nil, headerError(HeaderCall, err)
+	}
+	if c.Name, err = faas.ParseName(get(m, HeaderFunction)); err != nil {
+		return nil, headerError(HeaderFunction, err)
+	}
+	c.Version = faas.Version(get(m, HeaderVersion))
+	if err = c.Version.Validate(); err != nil {
+		return nil, headerError(HeaderVersion, err)
+	}
+	if c.Timeout, err = ParseTimeout(get(m, HeaderTimeout)); err != nil {
+		return nil, err
+	}
+	c.Root = c.ID
+	if v := get(m, HeaderRoot); v != "" {
+		if c.Root, err = faas.ParseCallID(v); err != nil {
+			return nil, headerError(HeaderRoot, err)
+		}
+	}
+	if v := get(m, HeaderParent); v != "" {
+		if c.Parent, err = faas.ParseCallID(v); err != nil {
+			return nil, headerError(HeaderParent, err)
+		}
+	}
+	if v := get(m, HeaderHops); v != "" {
+		if c.Hops, err = strconv.Atoi(v); err != nil || c.Hops < 0 || c.Hops > 1<<10 {
+			return nil, faas.Errorf(faas.BadRequest, "header %s: %q is not a small number", HeaderHops, v)
+		}
+	}
+	return c, nil
+}
+
+// ParseTimeout parses a HeaderTimeout: whole milliseconds, 1 to faas.MaxTimeout.
+func ParseTimeout(v string) (time.Duration, error) {
+	ms, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || ms < 1 || ms > faas.MaxTimeout.Milliseconds() {
+		return 0, faas.Errorf(faas.BadRequest, "header %s: %q is not a number of milliseconds from 1 to %d",
+			HeaderTimeout, v, faas.MaxTimeout.Milliseconds())
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
+
+// EncodeResult returns the reply that carries r. A success has the output as its body, an error the Error as JSON.
+func EncodeResult(r *faas.Result, reply string) *nats.Msg {
+	h := make(nats.Header, 8)
+	m := &nats.Msg{Subject: reply, Header: h, Data: r.Output}
+	set(h, HeaderCall, r.Call.String())
+	if r.Worker != "" {
+		set(h, HeaderWorker, string(r.Worker))
+	}
+	if r.Start != "" {
+		set(h, HeaderStart, string(r.Start))
+		set(h, HeaderDuration, strconv.FormatInt(r.Duration.Microseconds(), 10))
+	}
+	if r.Err != nil {
+		m.Data = setError(h, r.Err)
+	}
+	return m
+}
+
+// DecodeResult returns the result that a reply carries. A reply that no Shoal service wrote gives an internal or, for
+// NATS's own "no responders", an unavailable Error; DecodeResult itself never fails. The result shares m.Data.
+func DecodeResult(m *nats.Msg) *faas.Result {
+	r := &faas.Result{Worker: faas.WorkerID(get(m, HeaderWorker)), Start: faas.StartKind(get(m, HeaderStart))}
+	if id, err := faas.ParseCallID(get(m, HeaderCall)); err == nil {
+		r.Call = id
+	}
+	if us, err := strconv.ParseInt(get(m, HeaderDuration), 10, 64); err == nil && us >= 0 {
+		r.Duration = time.Duration(us) * time.Microsecond
+	}
+	if err := replyError(m); err != nil {
+		r.Err = err
+		return r
+	}
+	r.Output = m.Data
+	return r
+}
+
+// EncodeError returns the reply that carries err and nothing else.
+func EncodeError(err error, reply string) *nats.Msg {
+	h := make(nats.Header, 4)
+	m := &nats.Msg{Subject: reply, Header: h}
+	m.Data = setError(h, faas.AsError(err))
+	return m
+}
+
+// EncodeMoved tells a holder that call was passed to worker.
+func EncodeMoved(call faas.CallID, worker faas.WorkerID, reply string) *nats.Msg {
+	h := make(nats.Header, 2)
+	set(h, HeaderCall, call.String())
+	set(h, HeaderMoved, string(worker))
+	return &nats.Msg{Subject: reply, Header: h}
+}
+
+// Moved returns the worker that a message to a holder says the call was passed to, or "" when it is no such message.
+func Moved(m *nats.Msg) faas.WorkerID { return faas.WorkerID(get(m, HeaderMoved)) }
+
+// IsNoResponders reports whether m is the server's word that nobody subscribes to the subject of a request.
+func IsNoResponders(m *nats.Msg) bool {
+	return len(m.Data) == 0 && get(m, natsStatusHeader) == noResponders
+}
+
+func replyError(m *nats.Msg) *faas.Error {
+	if IsNoResponders(m) {
+		return faas.Errorf(faas.Unavailable, "nobody listens on the subject")
+	}
+	code := get(m, HeaderCode)
+	if code == "" {
+		if text := get(m, HeaderErrorText); text != "" || get(m, HeaderErrorCode) != "" {
+			return faas.Errorf(faas.Internal, "%s %s", get(m, HeaderErrorCode), text)
+		}
+		return nil
+	}
+	e := new(faas.Error)
+	if json.Unmarshal(m.Data, e) != nil {
+		*e = faas.Error{Message: get(m, HeaderErrorText)}
+	}
+	e.Code = faas.Code(code)
+	return e
+}
+
+func setError(h nats.Header, e *faas.Error) []byte {
+	set(h, HeaderCode, string(e.Code))
+	set(h, HeaderErrorCode, strconv.Itoa(e.Code.Status()))
+	set(h, HeaderErrorText, oneLine(e.Message))
+	body, err := json.Marshal(e)
+	if err != nil { // every field of Error has a JSON form
+		return nil
+	}
+	return body
+}
+
+// oneLine makes s fit a header: no line breaks or other control characters, and short.
+func oneLine(s string) string {
+	const most = 512
+	if len(s) > most {
+		s = s[:most]
+	}
+	b := []byte(s)
+	for i, c := range b {
+		if c < ' ' || c == 0x7f {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+func headerError(header string, err error) error {
+	return faas.Errorf(faas.BadRequest, "header %s: %s", header, faas.AsError(err).Message)
+}
+
+// set and get skip the canonicalisation of net/textproto: NATS headers are case-sensitive.
+func set(h nats.Header, key, value string) { h[key] = []string{value} }
+
+func get(m *nats.Msg, key string) string {
+	if v := m.Header[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}

@@ -1,0 +1,102 @@
+package hostapi
+
+import (
+	"context"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/wasi"
+)
+
+// CallConfig is what a Call is made of. The zero value of every field works.
+type CallConfig struct {
+	Ctx       context.Context // ends host functions that block; nil never does
+	Kind      faas.Kind       // of the module: a reactor's stdout is a log from the start; "" keeps it as a command's
+	Input     []byte          // of the call; also stdin. Not copied, not changed
+	Args      []string        // of the guest, the name of the program first
+	Env       []string        // as "K=V"
+	MaxOutput int             // bytes; 0 means faas.DefaultBody
+	MaxLog    int             // bytes of each log stream; 0 means faas.DefaultLog
+	Guest     Guest           // may be set later, on the Call
+}
+
+// Guest is what host functions need of the engine. It is valid during a host function of its Faaslet, on its thread.
+type Guest interface {
+	// Backtrace returns the guest's stack, innermost frame first; nil when it can't be had.
+	Backtrace() []faas.Frame
+}
+
+// Call is what host functions see of the call they serve. It lives for one call and is not safe for concurrent use.
+type Call struct {
+	Input     []byte // not copied, not changed
+	MaxOutput int    // bytes; beyond it the call fails with too_large
+	MaxLog    int    // bytes that are kept of each log stream
+	WASI      *wasi.System
+	Guest     Guest // nil where there is no engine
+
+	output   []byte // a copy of what the guest wrote last with __faasm_write_output
+	wrote    bool   // __faasm_write_output was called
+	overflow uint64 // size of the last __faasm_write_output when it passed MaxOutput, else 0
+}
+
+// NewCall makes a Call: Input becomes stdin; stdout and stderr become bounded streams. It allocates nothing for them
+// before the guest writes.
+func NewCall(cfg CallConfig) *Call {
+	c := &Call{
+		Input:     cfg.Input,
+		MaxOutput: cfg.MaxOutput,
+		MaxLog:    cfg.MaxLog,
+		Guest:     cfg.Guest,
+	}
+	if c.MaxOutput <= 0 {
+		c.MaxOutput = int(faas.DefaultBody)
+	}
+	if c.MaxLog <= 0 {
+		c.MaxLog = int(faas.DefaultLog)
+	}
+	c.WASI = &wasi.System{
+		Ctx:    cfg.Ctx,
+		Args:   cfg.Args,
+		Env:    cfg.Env,
+		Stdin:  cfg.Input,
+		Stdout: wasi.NewOutput(c.MaxOutput),
+		Stderr: wasi.NewLog(c.MaxLog),
+	}
+	if cfg.Kind == faas.Reactor {
+		c.WASI.Stdout.BecomeLog(c.MaxLog)
+	}
+	return c
+}
+
+// writeOutput makes a copy of b the call's output; the last one wins. From the first on, stdout is a log.
+func (c *Call) writeOutput(b []byte) {
+	if !c.wrote {
+		c.wrote = true
+		c.WASI.Stdout.BecomeLog(c.MaxLog)
+	}
+	if len(b) > c.MaxOutput {
+		c.output, c.overflow = nil, uint64(len(b))
+		return
+	}
+	c.output, c.overflow = append(c.output[:0], b...), 0
+}
+
+// Finish settles, after the guest has ended, what of its words is output and what is log, and returns them; the caller
+// owns them and must not use c again. kind is the module's, whatever CallConfig said. stdout is the output of a command
+// that never called __faasm_write_output, and stdoutLog is empty then. err is too_large when the output passed MaxOutput,
+// else nil: a caller with a reason of its own for the call to fail puts that first.
+func (c *Call) Finish(kind faas.Kind) (output, stdoutLog, stderrLog []byte, err *faas.Error) {
+	stdout, stderr := c.WASI.Stdout, c.WASI.Stderr
+	stderrLog = stderr.Log()
+	switch {
+	case c.wrote && c.overflow > 0:
+		return nil, stdout.Log(), stderrLog, faas.Errorf(faas.TooLarge, "the output has %d bytes, more than %d", c.overflow, c.MaxOutput)
+	case c.wrote:
+		return c.output, stdout.Log(), stderrLog, nil
+	case kind == faas.Reactor:
+		stdout.BecomeLog(c.MaxLog)
+		return nil, stdout.Log(), stderrLog, nil
+	case stdout.Refused():
+		return nil, nil, stderrLog, faas.Errorf(faas.TooLarge, "the output on stdout has more than %d bytes", c.MaxOutput)
+	}
+	return stdout.Bytes(), nil, stderrLog, nil
+}

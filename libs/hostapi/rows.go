@@ -1,0 +1,4 @@
+package hostapi
+
+// New returns the host interface: every row.
+func New() Table { return Table{} }

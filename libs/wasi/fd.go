@@ -1,0 +1,4 @@
+package wasi
+
+// file is an open descriptor.
+type file struct{}

@@ -1,0 +1,61 @@
+package wasi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// System is the preview1 of one call: what the guest can read, where its output goes, its clocks and its descriptors. A
+// System serves one call and is not safe for concurrent use; every method runs on the Faaslet's thread. The zero value of
+// every exported field works.
+type System struct {
+	// Ctx ends functions that block: they return ErrInterrupted when it is done. nil never ends them.
+	Ctx context.Context
+	// Args are the guest's arguments, the name of the program first. Env are "K=V". Neither is changed.
+	Args, Env []string
+	// Stdin is what descriptor 0 reads. It is not copied and not changed; System keeps the read position.
+	Stdin []byte
+	// Stdout and Stderr take what is written to descriptors 1 and 2; nil drops it.
+	Stdout, Stderr *Stream
+	// Random is the source of random_get; nil is crypto/rand.
+	Random io.Reader
+	// Now is the realtime clock; nil is time.Now.
+	Now func() time.Time
+	// Mono is the monotonic clock, in nanoseconds from any fixed point, never going back; nil counts from the start of the
+	// process.
+	Mono func() int64
+	// CPU is the processor time of the calling thread in nanoseconds, and whether it is known; nil asks the kernel.
+	CPU func() (int64, bool)
+
+	stdinPos int
+	files    [3]file // by descriptor; there are only the stdio ones
+	ready    bool    // files was set up
+	cpuBase  int64   // CPU at the first reading of a CPU-time clock
+	cpuLast  int64   // the last answer of a CPU-time clock, which never goes back
+	cpuKnown bool    // cpuBase was taken
+	timer    *time.Timer
+}
+
+// Exit is the error by which a guest ends itself; the engine unwinds the guest with it. Code 0 is success.
+type Exit struct{ Code uint32 }
+
+// Error returns "exit N".
+func (e Exit) Error() string { return fmt.Sprintf("exit %d", e.Code) }
+
+// ErrInterrupted is returned by a function that waits, or works for long, when System.Ctx is done: the deadline passed or
+// the call was cancelled. What it had written of its result is of no use; the call is over and the guest must not go on.
+var ErrInterrupted = errors.New("interrupted by the end of the call")
+
+// done returns the channel that ends waiting.
+func (s *System) done() <-chan struct{} {
+	if s.Ctx == nil {
+		return nil
+	}
+	return s.Ctx.Done()
+}
+
+// interrupted reports whether the call is over.
+func (s *System) interrupted() bool { return s.Ctx != nil && s.Ctx.Err() != nil }

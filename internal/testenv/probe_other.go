@@ -1,0 +1,11 @@
+//go:build !linux
+
+package testenv
+
+import "errors"
+
+var errLinux = errors.New("only Linux has it")
+
+func probeRoot() error   { return errLinux }
+func probeNetns() error  { return errLinux }
+func probeCgroup() error { return errLinux }

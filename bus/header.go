@@ -3,6 +3,7 @@ package bus
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +20,7 @@ const (
 	HeaderVersion    = "Shoal-Version"     // sha256 of the module to run
 	HeaderTimeout    = "Shoal-Timeout-Ms"  // what is left of the call's time, in milliseconds; reduced at each hop
 	HeaderHops       = "Shoal-Hops"        // how often the call was passed on; absent when never
+	HeaderRefused    = "Shoal-Refused"     // the workers that refused the call, comma-separated; absent when none did
 	HeaderMoved      = "Shoal-Moved"       // to the holder: the worker that the call was passed to
 	HeaderWorker     = "Shoal-Worker"      // the worker that ran the call
 	HeaderStart      = "Shoal-Start"       // cold, restored or warm
@@ -46,6 +48,9 @@ func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
 	}
 	if c.Hops > 0 {
 		set(h, HeaderHops, strconv.Itoa(c.Hops))
+	}
+	if len(c.Refused) > 0 {
+		set(h, HeaderRefused, joinIDs(c.Refused))
 	}
 	if c.TraceParent != "" {
 		set(h, HeaderTrace, c.TraceParent)
@@ -87,7 +92,26 @@ func DecodeCall(m *nats.Msg) (*faas.Call, error) {
 			return nil, faas.Errorf(faas.BadRequest, "header %s: %q is not a small number", HeaderHops, v)
 		}
 	}
+	if v := get(m, HeaderRefused); v != "" {
+		for id := range strings.SplitSeq(v, ",") {
+			if err := faas.CheckWorkerID(faas.WorkerID(id)); err != nil {
+				return nil, headerError(HeaderRefused, err)
+			}
+			c.Refused = append(c.Refused, faas.WorkerID(id))
+		}
+	}
 	return c, nil
+}
+
+func joinIDs(ids []faas.WorkerID) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(string(id))
+	}
+	return b.String()
 }
 
 // ParseTimeout parses a HeaderTimeout: whole milliseconds, 1 to faas.MaxTimeout.

@@ -12,6 +12,7 @@ type Call struct {
 	Input       []byte        // owned by the call: nobody may change it after the call was made
 	Timeout     time.Duration // what is left of the call's time when it is sent; clocks of machines are never compared
 	Hops        int           // how often the call was passed on; MaxHops ends it
+	Refused     []WorkerID    // the workers that refused it so far, so that nobody asks them again
 	TraceParent string        // W3C traceparent, "" when there is none
 }
 

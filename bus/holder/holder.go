@@ -1,0 +1,335 @@
+// Package holder is the holding side of a call: whoever took a call from outside, or whose guest made it, and owes it an
+// answer.
+//
+// A Holder sends each call to a worker that its Router knows, or to a planner; relays the one answer; keeps the deadline;
+// passes on a cancellation; and fails the call as unavailable when the worker that has it dies. It places a call again
+// only on proof that it did not start: the server's word that nobody subscribes, or a coded refusal. So a call starts at
+// most once.
+//
+// Everything runs on the callback of one subscription and on timers: a call costs no goroutine, and done functions must
+// not block.
+//
+// Lock order: Holder.mu is a leaf; no call-back, publish or Router method runs under it.
+package holder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
+)
+
+// answerGrace is how long after a call's deadline its holder waits for the worker's own word, which knows more (what the
+// guest wrote, where it was). A guest is stopped within 100 ms of its deadline.
+const answerGrace = 250 * time.Millisecond
+
+// Router knows where calls can go. Its methods are called for every call, concurrently, and must not block.
+type Router interface {
+	// Route returns a worker that has this version warm, or "" when none is known: then a planner places the call.
+	Route(faas.Name, faas.Version) faas.WorkerID
+	// Any returns a worker that takes calls, for when no planner answers; "" when none is known.
+	Any() faas.WorkerID
+	// Refused tells that a worker did not take a call that Route or Any sent it. gone means that nobody listens there.
+	Refused(n faas.Name, v faas.Version, w faas.WorkerID, gone bool)
+}
+
+// Holder holds calls. It is safe for concurrent use.
+type Holder struct {
+	calls   *nats.Conn // calls and their answers
+	control *nats.Conn // cancellations
+	router  Router
+	log     *slog.Logger
+	inbox   string // "_INBOX.<unique>."
+	sub     *nats.Subscription
+
+	mu     sync.Mutex
+	next   uint64
+	held   map[uint64]*held // by the last token of their reply subject
+	closed bool
+}
+
+// held is one call between Start and its done function. Whoever takes it out of Holder.held, under mu, finishes it.
+type held struct {
+	token    uint64
+	call     faas.Call
+	deadline time.Time
+	timer    *time.Timer
+	done     func(*faas.Result)
+	at       faas.WorkerID // the worker that has it, as far as is known; guarded by Holder.mu
+	sent     target        // what the last attempt was sent to; guarded by Holder.mu
+}
+
+// target is where an attempt to place a call goes.
+type target struct {
+	worker faas.WorkerID // "" = the planners
+	last   bool          // no planner is there: after this attempt there is nobody left to ask
+}
+
+// New returns a Holder that sends calls over calls and cancellations over control; both stay the caller's to close.
+// It holds nothing before Listen.
+func New(calls, control *nats.Conn, router Router, log *slog.Logger) *Holder {
+	return &Holder{
+		calls: calls, control: control, router: router, log: log,
+		inbox: nats.NewInbox() + ".", held: make(map[uint64]*held),
+	}
+}
+
+// Listen subscribes to the answers. When it has returned nil, the server knows of the subscription.
+func (h *Holder) Listen() error {
+	sub, err := h.calls.Subscribe(h.inbox+"*", h.answer)
+	if err != nil {
+		return err
+	}
+	if err := sub.SetPendingLimits(-1, 1<<30); err != nil { // answers are bounded by the calls held
+		return err
+	}
+	h.sub = sub
+	return h.calls.Flush()
+}
+
+// Held returns how many calls are being held.
+func (h *Holder) Held() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.held)
+}
+
+// Handle is one held call.
+type Handle struct {
+	h     *Holder
+	token uint64
+}
+
+// Start sends c on its way and returns at once. done gets the result, exactly once, from another goroutine or before
+// Start returns; it must not block. c.Timeout counts from now; c and its Input must not change until done was called.
+func (h *Holder) Start(c *faas.Call, done func(*faas.Result)) Handle {
+	p := &held{call: *c, deadline: time.Now().Add(c.Timeout), done: done}
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		done(&faas.Result{Call: c.ID, Err: faas.Errorf(faas.Unavailable, "the holder of calls has closed")})
+		return Handle{}
+	}
+	h.next++
+	p.token = h.next
+	h.held[p.token] = p
+	p.timer = time.AfterFunc(c.Timeout+answerGrace, func() { h.expire(p.token) })
+	h.mu.Unlock()
+	h.send(p, target{worker: h.router.Route(c.Name, c.Version)})
+	return Handle{h, p.token}
+}
+
+// Do is Start for a caller that waits. When ctx ends first, the call is cancelled and the result says cancelled, or
+// deadline_exceeded when ctx's deadline passed.
+func (h *Holder) Do(ctx context.Context, c *faas.Call) *faas.Result {
+	ch := make(chan *faas.Result, 1)
+	handle := h.Start(c, func(r *faas.Result) { ch <- r })
+	select {
+	case r := <-ch:
+		return r
+	case <-ctx.Done():
+		code, text := faas.Cancelled, "the caller left"
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			code, text = faas.DeadlineExceeded, "the caller's deadline passed"
+		}
+		handle.Cancel(faas.Errorf(code, "%s", text))
+		return <-ch
+	}
+}
+
+// Cancel ends the call with cause, unless it has ended already, and tells the worker that has it.
+func (x Handle) Cancel(cause *faas.Error) {
+	if x.h == nil {
+		return
+	}
+	if p, at := x.h.take(x.token); p != nil {
+		x.h.cancelAt(p, at)
+		x.h.finish(p, &faas.Result{Worker: at, Err: cause})
+	}
+}
+
+// Gone fails every call that worker has: it is dead, or left without answering.
+func (h *Holder) Gone(worker faas.WorkerID) {
+	h.mu.Lock()
+	var lost []*held
+	for token, p := range h.held {
+		if p.at == worker {
+			lost = append(lost, p)
+			delete(h.held, token)
+		}
+	}
+	h.mu.Unlock()
+	for _, p := range lost {
+		h.finish(p, &faas.Result{Worker: worker, Err: faas.Errorf(faas.Unavailable,
+			"worker %s died with the call; it may have run", worker)})
+	}
+}
+
+// Close fails what is still held as unavailable and stops listening. It is idempotent.
+func (h *Holder) Close() {
+	h.mu.Lock()
+	left := h.held
+	h.held = map[uint64]*held{}
+	h.closed = true
+	h.mu.Unlock()
+	for _, p := range left {
+		h.cancelAt(p, p.at)
+		h.finish(p, &faas.Result{Worker: p.at, Err: faas.Errorf(faas.Unavailable, "the holder of the call has closed")})
+	}
+	if h.sub != nil {
+		_ = h.sub.Unsubscribe() // fails only when the connection is closed already
+	}
+}
+
+// send makes one attempt to place p. Preconditions: mu is not held.
+func (h *Holder) send(p *held, to target) {
+	h.mu.Lock()
+	if h.held[p.token] != p { // finished meanwhile
+		h.mu.Unlock()
+		return
+	}
+	p.at, p.sent = to.worker, to
+	call := p.call // a copy: hops and timeout are this attempt's
+	h.mu.Unlock()
+
+	call.Timeout = time.Until(p.deadline)
+	if call.Timeout < time.Millisecond {
+		h.settle(p.token, &faas.Result{Err: deadline(&p.call)})
+		return
+	}
+	subject := bus.PlanSubject()
+	if to.worker != "" {
+		subject = bus.WorkerCallSubject(to.worker)
+	}
+	if err := h.calls.PublishMsg(bus.EncodeCall(&call, subject, h.inbox+strconv.FormatUint(p.token, 36))); err != nil {
+		h.settle(p.token, &faas.Result{Err: publishError(err)})
+	}
+}
+
+// answer handles one message to the inbox: word that the call was moved, a refusal, or its result.
+func (h *Holder) answer(m *nats.Msg) {
+	token, err := strconv.ParseUint(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:], 36, 64)
+	if err != nil {
+		return // not a token of ours
+	}
+	if w := bus.Moved(m); w != "" {
+		h.mu.Lock()
+		if p := h.held[token]; p != nil {
+			p.at = w
+		}
+		h.mu.Unlock()
+		return
+	}
+	gone := bus.IsNoResponders(m)
+	r := bus.DecodeResult(m)
+	if gone || r.Err != nil && r.Err.Code == faas.NoCapacity {
+		h.refused(token, gone, r)
+		return
+	}
+	h.settle(token, r)
+}
+
+// refused places a call again that did not start, or ends it when there is nobody left to ask.
+func (h *Holder) refused(token uint64, gone bool, r *faas.Result) {
+	h.mu.Lock()
+	p := h.held[token]
+	if p == nil {
+		h.mu.Unlock()
+		return
+	}
+	// The refusal is of whoever has the call now: the worker it was sent to, or the one a planner moved it to.
+	by, sent := p.at, p.sent
+	p.call.Hops++
+	hops := p.call.Hops
+	if by != "" {
+		p.call.Refused = append(p.call.Refused, by)
+	}
+	h.mu.Unlock()
+
+	if by != "" {
+		h.router.Refused(p.call.Name, p.call.Version, by, gone)
+	}
+	planners := by == "" // the planners themselves refused, or none is there
+	switch {
+	case hops > faas.MaxHops, sent.last, planners && !gone:
+		if gone {
+			r.Err = faas.Errorf(faas.Unavailable, "no worker and no planner answers")
+		}
+		h.settle(token, r)
+	case planners: // none is there: a worker that is known to live may still take it
+		if w := h.router.Any(); w != "" {
+			h.send(p, target{worker: w, last: true})
+			return
+		}
+		h.settle(token, &faas.Result{Err: faas.Errorf(faas.Unavailable, "no worker and no planner answers")})
+	default:
+		h.send(p, target{})
+	}
+}
+
+// expire ends a call whose worker stayed silent past the deadline.
+func (h *Holder) expire(token uint64) {
+	p, at := h.take(token)
+	if p == nil {
+		return
+	}
+	h.cancelAt(p, at)
+	h.finish(p, &faas.Result{Worker: at, Err: deadline(&p.call)})
+}
+
+// settle finishes the call of token with r, unless somebody else did.
+func (h *Holder) settle(token uint64, r *faas.Result) {
+	if p, _ := h.take(token); p != nil {
+		h.finish(p, r)
+	}
+}
+
+func (h *Holder) take(token uint64) (*held, faas.WorkerID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.held[token]
+	if p == nil {
+		return nil, ""
+	}
+	delete(h.held, token)
+	return p, p.at
+}
+
+// finish hands r over. Preconditions: the caller took p out of held.
+func (h *Holder) finish(p *held, r *faas.Result) {
+	p.timer.Stop()
+	r.Call = p.call.ID
+	if r.Err != nil {
+		r.Err.Call = p.call.ID
+	}
+	p.done(r)
+}
+
+func (h *Holder) cancelAt(p *held, at faas.WorkerID) {
+	if at == "" {
+		return
+	}
+	m := bus.Marshal(bus.Control{Kind: bus.Cancel, Call: p.call.ID})
+	if err := h.control.Publish(bus.WorkerControlSubject(at), m); err != nil {
+		h.log.Debug("cancel not sent", "call", p.call.ID, "worker", at, "err", err)
+	}
+}
+
+func deadline(c *faas.Call) *faas.Error {
+	return faas.Errorf(faas.DeadlineExceeded, "%s did not answer within %s", c.Name, faas.Duration(c.Timeout))
+}
+
+func publishError(err error) *faas.Error {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return faas.Errorf(faas.TooLarge, "the call's input is larger than a message of the bus can be (%s)", faas.Size(bus.MaxPayload))
+	}
+	return faas.Errorf(faas.Unavailable, "the bus: %s", err)
+}

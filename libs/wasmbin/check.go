@@ -1,0 +1,215 @@
+package wasmbin
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shoal-run/shoal/bus/faas"
+)
+
+// The exports that Check looks for.
+const (
+	entryReactor = "handle"
+	entryCommand = "_start"
+	initialize   = "_initialize"
+	memoryName   = "memory"
+	pageSize     = 1 << 16
+)
+
+// Info is what a deploy and an engine need to know of a module that passed Check.
+type Info struct {
+	Kind    faas.Kind
+	Entry   string // the export that a call runs, "handle" or "_start"
+	Imports []faas.Import
+	// HasInitialize says that "_initialize" has to run once before the first call: only reactors have it.
+	HasInitialize bool
+	// HasStart says that instantiation alone runs code of the guest, which then needs the same limits as a call.
+	HasStart bool
+	// MemoryMin and MemoryMax are the memory's declared sizes in bytes; without a declared maximum MemoryMax is 4 GiB.
+	// Both are 0 for a module without a memory.
+	MemoryMin, MemoryMax uint64
+}
+
+// HostFunc answers what the host interface has under a name: the types of its parameters and results, in their binary
+// encoding, and whether it is there.
+type HostFunc = func(module, name string) (params, results []byte, ok bool)
+
+// Check decides whether m can become a function: that host has every function it imports with the type it wants, that it
+// imports nothing else, that it has at most one memory, of 32 bits, its own and exported as "memory", and an entry.
+//
+// A module that exports a function "handle" of type () -> i32 or () -> () is a reactor; else one that exports "_start" of
+// type () -> () is a command. A module without any memory is fine: host functions then see an empty one.
+//
+// Errors are *faas.Error with the code invalid_module.
+func Check(m *Module, host HostFunc) (Info, error) {
+	if name, ok := m.reservedExport(); ok {
+		return Info{}, invalid("%s", reservedReason(name))
+	}
+	return m.check(host)
+}
+
+func (m *Module) check(host HostFunc) (Info, error) {
+	var info Info
+	for _, step := range []func(*Info) error{
+		func(info *Info) error { return m.checkImports(info, host) },
+		m.checkMemory, m.checkStart, m.checkEntry,
+	} {
+		if err := step(&info); err != nil {
+			return Info{}, err
+		}
+	}
+	return info, nil
+}
+
+// invalid returns an error, never a nil *faas.Error.
+func invalid(format string, args ...any) error {
+	return faas.Errorf(faas.InvalidModule, format, args...)
+}
+
+func (m *Module) checkImports(info *Info, host HostFunc) error {
+	var unknown []Import
+	info.Imports = make([]faas.Import, 0, len(m.Imports))
+	for _, in := range m.Imports {
+		if in.Kind != Func {
+			return badKind(in)
+		}
+		params, results, ok := host(in.Module, in.Name)
+		if !ok {
+			unknown = append(unknown, in)
+			continue
+		}
+		if want := m.Types[in.Type]; !want.equal(params, results) {
+			return invalid("import %s.%s has the type %s, but the host interface has it as %s", printable(in.Module),
+				printable(in.Name), want, FuncType{params, results})
+		}
+		info.Imports = append(info.Imports, faas.Import{Module: in.Module, Name: in.Name})
+	}
+	if len(unknown) > 0 {
+		return unknownImports(unknown, host)
+	}
+	return nil
+}
+
+// badKind refuses an import that is no function.
+func badKind(in Import) error {
+	if in.Name == "__linear_memory" || in.Name == "__indirect_function_table" {
+		return invalid("an object file, not a module: link it (clang without -c, or wasm-ld)")
+	}
+	hint := ""
+	switch in.Kind {
+	case MemoryKind:
+		hint = " (a module defines its own memory and exports it as \"memory\": link without --import-memory and -pthread)"
+	case TableKind:
+		hint = " (link without --import-table and -shared)"
+	case GlobalKind:
+		hint = " (link without -shared and -pie)"
+	}
+	return invalid("import %s.%s is a %s: only functions can be imported%s", printable(in.Module), printable(in.Name), in.Kind, hint)
+}
+
+func (m *Module) checkMemory(info *Info) error {
+	export, exported := m.Export(memoryName)
+	if exported && export.Kind != MemoryKind {
+		return invalid("export %q is a %s, where the memory belongs", memoryName, export.Kind)
+	}
+	switch len(m.Memories) {
+	case 0:
+		return nil
+	case 1:
+	default:
+		return invalid("%d memories: only one is supported", len(m.Memories))
+	}
+	mem := m.Memories[0]
+	switch {
+	case mem.Is64:
+		return invalid("memory with 64-bit addresses (memory64): build for wasm32")
+	case mem.Shared:
+		return invalid("shared memory: threads are not supported (build without -pthread)")
+	case !exported:
+		return invalid("no export %q: the module has a memory that the host can't see (export it under that name)", memoryName)
+	}
+	info.MemoryMin, info.MemoryMax = mem.Min*pageSize, maxPages*pageSize
+	if mem.HasMax {
+		info.MemoryMax = mem.Max * pageSize
+	}
+	return nil
+}
+
+func (m *Module) checkStart(info *Info) error {
+	if m.Start >= 0 && m.Start < m.importedFuncs {
+		return invalid("the start function is imported: it must be the module's own")
+	}
+	info.HasStart = m.Start >= 0
+	return nil
+}
+
+func (m *Module) checkEntry(info *Info) error {
+	reactor, why := m.entry(entryReactor, "() -> i32 or () -> ()", FuncType{Results: []byte{i32}}, FuncType{})
+	if reactor {
+		info.Kind, info.Entry = faas.Reactor, entryReactor
+		ok, why := m.entry(initialize, "() -> ()", FuncType{})
+		if !ok && why != "" {
+			return invalid("%s", why)
+		}
+		info.HasInitialize = ok
+		return nil
+	}
+	command, whyCommand := m.entry(entryCommand, "() -> ()", FuncType{})
+	switch {
+	case command:
+		info.Kind, info.Entry = faas.Command, entryCommand
+		return nil
+	case why != "" && whyCommand != "":
+		return invalid("no entry: %s; %s", why, whyCommand)
+	case why != "":
+		return invalid("no entry: %s", why)
+	case whyCommand != "":
+		return invalid("no entry: %s", whyCommand)
+	}
+	return invalid("no entry: the module exports neither a function %q of type () -> i32 (a reactor) nor %q of type () -> () "+
+		"(a command); it exports %s", entryReactor, entryCommand, m.exportedFuncs())
+}
+
+// entry reports whether name is exported as a function of one of the types. When it is exported as something else, why
+// says as what.
+func (m *Module) entry(name, want string, types ...FuncType) (ok bool, why string) {
+	e, found := m.Export(name)
+	if !found {
+		return false, ""
+	}
+	if e.Kind != Func {
+		return false, fmt.Sprintf("export %q is a %s, not a function %s", name, e.Kind, want)
+	}
+	have := m.FuncType(e.Index)
+	for _, t := range types {
+		if have.equal(t.Params, t.Results) {
+			return true, ""
+		}
+	}
+	return false, fmt.Sprintf("export %q has the type %s, it must be %s", name, have, want)
+}
+
+// exportedFuncs lists the first few exported functions.
+func (m *Module) exportedFuncs() string {
+	const most = 6
+	var names []string
+	more := 0
+	for _, e := range m.Exports {
+		if e.Kind != Func {
+			continue
+		}
+		if len(names) == most {
+			more++
+			continue
+		}
+		names = append(names, fmt.Sprintf("%s: %s", printable(e.Name), m.FuncType(e.Index)))
+	}
+	if len(names) == 0 {
+		return "no function"
+	}
+	s := strings.Join(names, "; ")
+	if more > 0 {
+		s += fmt.Sprintf("; and %d more", more)
+	}
+	return s
+}

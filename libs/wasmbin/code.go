@@ -1,0 +1,258 @@
+package wasmbin
+
+import "fmt"
+
+func (p *parser) codes(r *reader, s *section) {
+	m := p.m
+	p.code = true
+	n := r.vector(s, 3, maxFuncs, "function bodies")
+	if r.err != nil {
+		return
+	}
+	if want := len(m.Funcs) - m.importedFuncs; n != want {
+		r.fail(s.start, "%d function bodies: the function section has %d functions", n, want)
+		return
+	}
+	m.bodies = make([]body, 0, n)
+	in := reader{section: r.section}
+	for i := range n {
+		b := body{sizeAt: r.p}
+		size := r.u32()
+		if r.err == nil && size > maxBody {
+			r.fail(b.sizeAt, "function body of %d bytes: no more than %d are allowed", size, maxBody)
+		}
+		b.start = r.p
+		r.skip(int(size))
+		b.end = r.p
+		if r.err == nil {
+			in.b, in.p = r.b[:b.end], b.start
+			m.walk(&in)
+			r.err = in.err
+		}
+		if r.err != nil {
+			r.err.note(fmt.Sprintf("(function %d)", m.importedFuncs+i))
+			return
+		}
+		m.bodies = append(m.bodies, b)
+	}
+}
+
+// walk decodes one function body, which is all that r holds, and notes what Instrument has to know of it.
+func (m *Module) walk(r *reader) {
+	locals := uint64(0)
+	for range r.count(2, maxLocals, "groups of locals") {
+		at := r.p
+		if locals += uint64(r.u32()); locals > maxLocals {
+			r.fail(at, "%d locals: no more than %d are allowed", locals, maxLocals)
+		}
+		r.valType()
+	}
+	for depth := 1; depth > 0; {
+		at := r.p
+		switch r.instruction() {
+		case opBlock, opLoop, opIf:
+			depth++
+		case opEnd:
+			depth--
+		case opMemoryGrow:
+			if r.imm == 0 {
+				m.grows = append(m.grows, span{at, r.p})
+			}
+		}
+		if r.err != nil {
+			return
+		}
+	}
+	r.end()
+}
+
+// constExpr walks a constant expression to its end.
+func (r *reader) constExpr() {
+	for r.err == nil {
+		at := r.p
+		switch op := r.instruction(); op {
+		case opEnd:
+			return
+		case opI32Const, opI64Const, opF32Const, opF64Const, opV128Const, opGlobalGet, opRefNull, opRefFunc,
+			opI32Add, opI32Sub, opI32Mul, opI64Add, opI64Sub, opI64Mul:
+		default:
+			r.fail(at, "instruction %s in a constant expression", op)
+		}
+	}
+}
+
+// op is an instruction: its opcode byte, or its prefix byte << 16 | the opcode after it.
+type op uint32
+
+// String returns the opcode in hexadecimal, as "0x41" or "0xfd 12".
+func (o op) String() string {
+	if o > 0xff {
+		return fmt.Sprintf("0x%02x %d", uint32(o>>16), uint32(o&0xffff))
+	}
+	return fmt.Sprintf("0x%02x", uint32(o))
+}
+
+// The instructions that code here looks at.
+const (
+	opBlock      op = 0x02
+	opLoop       op = 0x03
+	opIf         op = 0x04
+	opEnd        op = 0x0b
+	opCall       op = 0x10
+	opLocalGet   op = 0x20
+	opLocalTee   op = 0x22
+	opGlobalGet  op = 0x23
+	opGlobalSet  op = 0x24
+	opMemoryGrow op = 0x40
+	opI32Const   op = 0x41
+	opI64Const   op = 0x42
+	opF32Const   op = 0x43
+	opF64Const   op = 0x44
+	opI32Eq      op = 0x46
+	opI32Add     op = 0x6a
+	opI32Sub     op = 0x6b
+	opI32Mul     op = 0x6c
+	opI64Add     op = 0x7c
+	opI64Sub     op = 0x7d
+	opI64Mul     op = 0x7e
+	opRefNull    op = 0xd0
+	opRefFunc    op = 0xd2
+	opV128Const  op = 0xfd<<16 | 12
+)
+
+// instruction decodes one instruction with its immediates. It knows every instruction that the engine runs.
+func (r *reader) instruction() op {
+	at := r.p
+	c := r.u8()
+	if r.err != nil {
+		return 0
+	}
+	switch imms := immediates[c]; imms {
+	case immNone:
+	case immIndex:
+		r.imm = r.u32()
+	case immTwo:
+		r.imm = r.u32()
+		r.u32()
+	case immMem:
+		r.memArg()
+	case imm32:
+		r.varint(32)
+	case imm64:
+		r.varint(64)
+	case immFour:
+		r.skip(4)
+	case immEight:
+		r.skip(8)
+	case immBlock:
+		r.blockType()
+	case immTable:
+		for range r.count(1, maxBody, "branch targets") {
+			r.u32()
+		}
+		r.u32()
+	case immSelect:
+		r.valTypes("types")
+	case immHeap:
+		r.refType()
+	case immPrefix:
+		return r.prefixed(at, c)
+	default:
+		r.refuse(at, c, imms)
+	}
+	return op(c)
+}
+
+// varint reads a signed LEB128 of which only the length matters, fast when it has one byte.
+func (r *reader) varint(bits uint) {
+	if r.p < len(r.b) && r.b[r.p] < 0x80 {
+		r.p++
+		return
+	}
+	r.sleb(bits)
+}
+
+// memArg reads alignment, memory and offset of a load or a store.
+func (r *reader) memArg() {
+	at := r.p
+	align := r.u32()
+	if align >= 0x80 {
+		r.fail(at, "alignment 2^%d", align)
+		return
+	}
+	if align&0x40 != 0 { // a memory other than the first
+		r.u32()
+	}
+	if r.p < len(r.b) && r.b[r.p] < 0x80 {
+		r.p++
+		return
+	}
+	r.uleb(64)
+}
+
+// blockType reads nothing (0x40), one value type, or the index of a type.
+func (r *reader) blockType() {
+	if r.p < len(r.b) {
+		if c := r.b[r.p]; c >= 0x40 && c < 0x80 {
+			if c != 0x40 {
+				r.valType()
+				return
+			}
+			r.p++
+			return
+		}
+	}
+	at := r.p
+	if v := r.sleb(33); v < 0 {
+		r.fail(at, "unknown block type")
+	}
+}
+
+// prefixed decodes an instruction behind one of the prefix bytes.
+func (r *reader) prefixed(at int, prefix byte) op {
+	sub := r.u32()
+	o := op(prefix)<<16 | op(sub&0xffff)
+	kind := immUnknown
+	switch {
+	case prefix == 0xfc && sub < uint32(len(miscImmediates)):
+		kind = miscImmediates[sub]
+	case prefix == 0xfd:
+		kind = simdImmediates(sub)
+	case prefix == 0xfe:
+		kind = atomicImmediates(sub)
+	}
+	switch kind {
+	case immNone:
+	case immIndex:
+		r.u32()
+	case immTwo:
+		r.u32()
+		r.u32()
+	case immMem:
+		r.memArg()
+	case immLane:
+		r.skip(1)
+	case immMemLane:
+		r.memArg()
+		r.skip(1)
+	case immSixteen:
+		r.skip(16)
+	default:
+		r.fail(at, "unknown instruction 0x%02x %d", prefix, sub)
+	}
+	return o
+}
+
+// refuse reports an instruction that is not run here.
+func (r *reader) refuse(at int, c byte, why imm) {
+	switch why {
+	case immTail:
+		r.fail(at, "tail call (instruction 0x%02x): %s", c, noTailCalls)
+	case immException:
+		r.fail(at, "exception handling (instruction 0x%02x): %s", c, noExceptions)
+	case immGC:
+		r.fail(at, "typed reference (instruction 0x%02x): %s", c, noGC)
+	default:
+		r.fail(at, "unknown instruction 0x%02x", c)
+	}
+}

@@ -1,4 +1,27 @@
 package hostapi
 
+import "slices"
+
+// Groups of rows: the sections of docs/host-interface.md.
+const (
+	groupCall = "call"
+	groupMisc = "misc"
+	groupWASI = "wasi"
+)
+
 // New returns the host interface: every row.
-func New() Table { return Table{} }
+func New() Table {
+	return slices.Concat(
+		Table(faasmCall()),
+		Table(faasmMisc()),
+		Table(wasiArgs()),
+		Table(wasiClock()),
+		Table(wasiStdio()),
+		Table(wasiStat()),
+		Table(wasiFile()),
+		Table(wasiPath()),
+		Table(wasiPoll()),
+		Table(wasiProc()),
+		Table(wasiSock()),
+	)
+}

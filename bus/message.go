@@ -71,6 +71,7 @@ const (
 	Prewarm ControlKind = "prewarm" // have Faaslets ready
 	Evict   ControlKind = "evict"   // drop idle Faaslets
 	Drain   ControlKind = "drain"   // take no more calls, finish, leave
+	Rejoin  ControlKind = "rejoin"  // you were taken for dead: join again as a new incarnation
 )
 
 // UploadRequest asks the upload service to change the registry.

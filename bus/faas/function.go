@@ -4,7 +4,7 @@ import "time"
 
 // Function is a deployed function as the registry keeps it.
 type Function struct {
-	Name
+	Name     Name      `json:"name"`
 	Version  Version   `json:"version"`
 	Kind     Kind      `json:"kind"`
 	Entry    string    `json:"entry"` // the export that a call runs: "_start" or "handle"

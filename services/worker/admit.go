@@ -1,0 +1,103 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/telemetry"
+)
+
+// job is one admitted call, from the bus callback until it is answered.
+type job struct {
+	call    *faas.Call
+	reply   string // the holder's inbox; "" = nobody waits
+	ctx     context.Context
+	end     context.CancelCauseFunc // ends ctx; the cause is the *faas.Error that the call ends with
+	timer   *time.Timer             // ends ctx at the deadline
+	limited bool                    // counted in Worker.perName
+}
+
+// admit takes or refuses one call. It runs on the subscription's goroutine and must not block: a refusal, not a silent
+// drop, meets overload.
+func (w *Worker) admit(live context.Context, m *nats.Msg) {
+	call, err := bus.DecodeCall(m)
+	if err != nil {
+		w.answerError(m.Reply, err)
+		return
+	}
+	j := &job{call: call, reply: m.Reply}
+	if refusal := w.take(j); refusal != nil {
+		refusal.Call = call.ID
+		w.answerError(m.Reply, refusal)
+		return
+	}
+	j.ctx, j.end = context.WithCancelCause(live)
+	j.timer = time.AfterFunc(call.Timeout, func() {
+		j.end(faas.Errorf(faas.DeadlineExceeded, "%s did not end within its %s", call.Name, faas.Duration(call.Timeout)))
+	})
+	w.mu.Lock()
+	w.inflight[call.ID] = j
+	w.mu.Unlock()
+	w.jobs <- j
+}
+
+// take counts j in, or says why it can't be.
+func (w *Worker) take(j *job) *faas.Error {
+	if n := w.admitted.Add(1); n > int64(cap(w.jobs)) {
+		w.admitted.Add(-1)
+		return faas.Errorf(faas.NoCapacity, "worker %s has no free slot and its queue is full", w.id)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.draining.Load() {
+		w.admitted.Add(-1)
+		return faas.Errorf(faas.NoCapacity, "worker %s is draining", w.id)
+	}
+	if _, twice := w.inflight[j.call.ID]; twice {
+		w.admitted.Add(-1)
+		return faas.Errorf(faas.Conflict, "call %s is running already", j.call.ID)
+	}
+	fn, known := w.cfg.Functions.Get(j.call.Name)
+	if limit := fn.Settings.Concurrency; known && limit > 0 {
+		if w.perName[j.call.Name] >= limit {
+			w.admitted.Add(-1)
+			return faas.Errorf(faas.NoCapacity, "%s runs %d calls here, as many as its concurrency allows", j.call.Name, limit)
+		}
+		w.perName[j.call.Name]++
+		j.limited = true
+	}
+	return nil
+}
+
+// done counts j out, after it was answered.
+func (w *Worker) done(j *job) {
+	j.timer.Stop()
+	j.end(nil)
+	w.mu.Lock()
+	delete(w.inflight, j.call.ID)
+	if j.limited {
+		if w.perName[j.call.Name]--; w.perName[j.call.Name] == 0 {
+			delete(w.perName, j.call.Name)
+		}
+	}
+	w.admitted.Add(-1)
+	if w.draining.Load() && len(w.inflight) == 0 {
+		close(w.idle)
+	}
+	w.mu.Unlock()
+}
+
+func (w *Worker) answerError(reply string, err error) {
+	if reply == "" {
+		return
+	}
+	m := bus.EncodeError(err, reply)
+	m.Header[bus.HeaderWorker] = []string{string(w.id)}
+	if err := w.cfg.Calls.PublishMsg(m); err != nil {
+		w.log.Warn("answer not sent", telemetry.KeyErr, err)
+	}
+}

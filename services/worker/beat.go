@@ -1,0 +1,68 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/telemetry"
+)
+
+// maxWarmCounts is how many functions a beat tells of, the most used first, so that it stays small.
+const maxWarmCounts = 512
+
+// beat tells planners and gateways what this worker has, until ctx ends.
+func (w *Worker) beat(ctx context.Context) error {
+	tick := time.NewTicker(w.cfg.BeatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			w.tell(bus.EventBeat)
+		}
+	}
+}
+
+// tell publishes an event of the worker's present state.
+func (w *Worker) tell(kind bus.WorkerEventKind) {
+	e := bus.WorkerEvent{Kind: kind, Worker: w.Describe()}
+	switch {
+	case kind == bus.EventLeft:
+		e.Worker.State = faas.WorkerLeft
+	case w.draining.Load():
+		e.Worker.State = faas.WorkerDraining
+	}
+	e.Seq = w.seq.Add(1)
+	if err := w.cfg.Control.Publish(bus.WorkerEventSubject(w.id), bus.Marshal(e)); err != nil {
+		w.log.Debug("event not sent", "kind", kind, telemetry.KeyErr, err) // the next beat makes up for it
+	}
+}
+
+// Describe returns what the worker tells of itself.
+func (w *Worker) Describe() faas.Worker {
+	running, admitted := int(w.running.Load()), int(w.admitted.Load())
+	d := faas.Worker{
+		ID: w.id, Name: w.cfg.Name, State: faas.WorkerJoined, Engine: w.cfg.Engine.Version(), CPUFeatures: w.cfg.CPUFeatures,
+		Memory: faas.Size(w.rss.Load()), Started: w.started,
+		Slots: faas.Slots{Total: w.cfg.Slots, Free: max(w.cfg.Slots-admitted, 0), Queued: max(admitted-running, 0)},
+	}
+	for _, p := range w.allPools() {
+		if c := p.counts(); c.Ready+c.Running > 0 {
+			d.Warm = append(d.Warm, c)
+		}
+	}
+	slices.SortFunc(d.Warm, func(a, b faas.WarmCounts) int {
+		return cmp.Or(cmp.Compare(b.Running, a.Running), cmp.Compare(b.Ready, a.Ready),
+			cmp.Compare(a.Name.Tenant, b.Name.Tenant), cmp.Compare(a.Name.Function, b.Name.Function),
+			cmp.Compare(a.Version, b.Version))
+	})
+	if len(d.Warm) > maxWarmCounts {
+		d.Warm = d.Warm[:maxWarmCounts]
+	}
+	return d
+}

@@ -1,0 +1,85 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet"
+)
+
+// Config is what a worker is made of. Connections, engine and stores stay their owner's to close, after Run has returned.
+type Config struct {
+	Name         string     // of the worker; faas.CheckName
+	Calls        *nats.Conn // calls and answers
+	Control      *nats.Conn // events, control messages and logs
+	Engine       *faaslet.Engine
+	Artefacts    Artefacts
+	Functions    Functions
+	Slots        int           // running calls; default 4 per core
+	Queue        int           // calls that wait for a slot; default 2 per slot, negative means none
+	MaxOutput    faas.Size     // of a call; default faas.DefaultBody
+	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of the machine's
+	BeatEvery    time.Duration // default 250 ms
+	DrainTimeout time.Duration // default faas.DefaultTimeout
+	CPUFeatures  string        // of this machine, as its artefacts' keys have them
+	Log          *slog.Logger
+}
+
+// Artefacts gives compiled modules as files.
+type Artefacts interface {
+	// Open returns a file with the compiled module of a version, which stays as it is until release is called. Whatever can
+	// write it can run code in this process, so it is in a directory that only this process's user can write.
+	Open(ctx context.Context, v faas.Version) (path string, release func(), err error)
+}
+
+// Functions tells what the registry has of a function at present.
+type Functions interface {
+	Get(faas.Name) (faas.Function, bool)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Slots == 0 {
+		c.Slots = faas.SlotsPerCore * runtime.NumCPU()
+	}
+	if c.Queue == 0 {
+		c.Queue = faas.QueuePerSlot * c.Slots
+	}
+	c.Queue = max(c.Queue, 0)
+	if c.MaxOutput == 0 {
+		c.MaxOutput = faas.DefaultBody
+	}
+	if c.MemoryMark == 0 {
+		c.MemoryMark = machineMemory() / 10 * 8
+	}
+	if c.BeatEvery == 0 {
+		c.BeatEvery = 250 * time.Millisecond
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = faas.DefaultTimeout
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate reports the first setting that can't be worked with.
+func (c Config) Validate() error {
+	if err := faas.CheckName("worker", c.Name); err != nil {
+		return err
+	}
+	switch {
+	case c.Slots < 1 || c.Slots > 1<<14:
+		return faas.Errorf(faas.BadRequest, "slots: %d is not from 1 to %d", c.Slots, 1<<14)
+	case c.Queue > 1<<16:
+		return faas.Errorf(faas.BadRequest, "queue: %d is more than %d", c.Queue, 1<<16)
+	case c.MaxOutput < 0 || c.MaxOutput > faas.MaxBody:
+		return faas.Errorf(faas.BadRequest, "output: %s is more than %s", c.MaxOutput, faas.MaxBody)
+	}
+	return nil
+}

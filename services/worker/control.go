@@ -1,0 +1,94 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/telemetry"
+)
+
+// maxPrewarm bounds what one control message can make ready.
+const maxPrewarm = 1000
+
+// control obeys one control message. It runs on the subscription's goroutine and does not block.
+func (w *Worker) control(live context.Context, m *nats.Msg) {
+	c, err := bus.Unmarshal[bus.Control](m.Data)
+	if err != nil {
+		w.log.Warn("control message refused", telemetry.KeyErr, err)
+		return
+	}
+	switch c.Kind {
+	case bus.Ping:
+		w.acknowledge(m)
+	case bus.Cancel:
+		w.cancel(c.Call)
+	case bus.Prewarm:
+		w.prewarm(live, c.Name, c.Version, min(c.Count, maxPrewarm))
+	case bus.Evict:
+		for _, p := range w.allPools() {
+			if p.key.name == c.Name && (c.Version == "" || c.Version == p.key.version) {
+				p.evict(maxPrewarm)
+			}
+		}
+	case bus.Drain:
+		w.acknowledge(m)
+		w.Drain()
+	default:
+		w.log.Warn("control message of unknown kind", "kind", c.Kind)
+	}
+}
+
+func (w *Worker) acknowledge(m *nats.Msg) {
+	if m.Reply == "" {
+		return
+	}
+	if err := w.cfg.Control.Publish(m.Reply, nil); err != nil {
+		w.log.Debug("control message not acknowledged", telemetry.KeyErr, err)
+	}
+}
+
+// cancel ends a call, waiting or running, as cancelled.
+func (w *Worker) cancel(id faas.CallID) {
+	w.mu.Lock()
+	j := w.inflight[id]
+	w.mu.Unlock()
+	if j != nil {
+		j.end(faas.Errorf(faas.Cancelled, "the call was cancelled"))
+	}
+}
+
+// prewarm has n Faaslets ready of a version, in the background. With n = 0 only its module is loaded.
+func (w *Worker) prewarm(live context.Context, name faas.Name, v faas.Version, n int) {
+	if w.draining.Load() {
+		return
+	}
+	w.background.Go(func() {
+		p, err := w.acquire(live, name, v)
+		if err != nil {
+			return // said by modules
+		}
+		defer p.put()
+		p.warm(live, n)
+	})
+}
+
+// functionEvent prepares for a version that was announced and lets go of what it replaces.
+func (w *Worker) functionEvent(live context.Context, m *nats.Msg) {
+	e, err := bus.Unmarshal[bus.FunctionEvent](m.Data)
+	if err != nil {
+		w.log.Warn("function event refused", telemetry.KeyErr, err)
+		return
+	}
+	fn := e.Function
+	for _, p := range w.allPools() {
+		if p.key.name == fn.Name && (p.key.version != fn.Version || e.Kind == bus.FunctionRemoved) {
+			p.retire()
+		}
+	}
+	if e.Kind != bus.FunctionRemoved {
+		w.prewarm(live, fn.Name, fn.Version, max(fn.Settings.MinWarm, 1))
+	}
+}

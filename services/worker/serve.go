@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet"
+	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/telemetry"
+)
+
+// runner is one slot: it serves one call after the other on an ordinary goroutine. It ends with ctx, by when every
+// admitted call was answered.
+func (w *Worker) runner(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case j := <-w.jobs:
+			w.running.Add(1)
+			w.serve(j)
+			w.running.Add(-1)
+			w.done(j)
+		}
+	}
+}
+
+// serve runs one call and answers it, then makes up for the Faaslet that it used: the answer is on its way by then, and no
+// other goroutine has to be woken for it.
+func (w *Worker) serve(j *job) {
+	r := &faas.Result{Call: j.call.ID, Worker: w.id}
+	if j.ctx.Err() != nil { // cancelled or out of time while it waited for a slot
+		r.Err = ended(j.ctx)
+		w.answer(j, r)
+		return
+	}
+	p, err := w.acquire(j.ctx, j.call.Name, j.call.Version)
+	if err != nil {
+		r.Err = withCause(j.ctx, err)
+		w.answer(j, r)
+		return
+	}
+	defer p.put()
+	f, start, ferr := p.take(j.ctx)
+	if ferr != nil {
+		r.Err = withCause(j.ctx, ferr)
+		w.answer(j, r)
+		return
+	}
+	set := p.setup()
+	out := f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
+		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: j.call.Input, Args: set.Args, Env: set.Env,
+		MaxOutput: int(w.cfg.MaxOutput),
+	}))
+	r.Start, r.Duration, r.Output, r.Err = start, out.Duration, out.Output, out.Err
+	w.answer(j, r)
+	w.tellLog(j.call, out)
+	f.Close()
+	p.refill(j.ctx)
+}
+
+// answer sends r to the call's holder. An output that no message can carry becomes too_large.
+func (w *Worker) answer(j *job, r *faas.Result) {
+	if j.reply == "" {
+		return
+	}
+	err := w.cfg.Calls.PublishMsg(bus.EncodeResult(r, j.reply))
+	if errors.Is(err, nats.ErrMaxPayload) {
+		big := *r
+		big.Err = faas.Errorf(faas.TooLarge, "the output of %s has %d bytes, more than a message of the bus can carry (%d)",
+			j.call.Name, len(r.Output), w.cfg.Calls.MaxPayload())
+		big.Output = nil
+		err = w.cfg.Calls.PublishMsg(bus.EncodeResult(&big, j.reply))
+	}
+	if err != nil { // the holder fails the call when its time is up
+		w.log.Warn("answer not sent", telemetry.KeyCall, j.call.ID, telemetry.KeyFunc, j.call.Name, telemetry.KeyErr, err)
+	}
+}
+
+// ended returns why ctx, a job's, is over.
+func ended(ctx context.Context) *faas.Error {
+	var e *faas.Error
+	if errors.As(context.Cause(ctx), &e) {
+		return e
+	}
+	return faas.Errorf(faas.Cancelled, "the call was cancelled")
+}
+
+// withCause returns why the job's context ended when it has, else err.
+func withCause(ctx context.Context, err error) *faas.Error {
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	return faas.AsError(err)
+}
+
+// setupOf returns how Faaslets of fn are set up.
+func setupOf(fn faas.Function) faaslet.Setup {
+	s := faaslet.Setup{Memory: fn.Settings.Memory, Args: []string{fn.Name.Function}}
+	if s.Memory == 0 {
+		s.Memory = faas.DefaultMemory
+	}
+	for k, v := range fn.Settings.Env {
+		s.Env = append(s.Env, k+"="+v)
+	}
+	return s
+}
+
+// initTimeout bounds the initialiser of a Faaslet that is built ahead of any call.
+const initTimeout = 10 * time.Second

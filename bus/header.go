@@ -114,6 +114,16 @@ func joinIDs(ids []faas.WorkerID) string {
 	return b.String()
 }
 
+// ForwardCall returns the message that passes the call of m on to subject, where c is that call with the hops and the
+// timeout to send. The reply subject, the body and the headers stay those of m, also those that this package does not
+// know. m is used up.
+func ForwardCall(m *nats.Msg, c *faas.Call, subject string) *nats.Msg {
+	h := m.Header
+	set(h, HeaderTimeout, strconv.FormatInt(c.Timeout.Milliseconds(), 10))
+	set(h, HeaderHops, strconv.Itoa(c.Hops))
+	return &nats.Msg{Subject: subject, Reply: m.Reply, Header: h, Data: m.Data}
+}
+
 // ParseTimeout parses a HeaderTimeout: whole milliseconds, 1 to faas.MaxTimeout.
 func ParseTimeout(v string) (time.Duration, error) {
 	ms, err := strconv.ParseInt(v, 10, 64)

@@ -52,6 +52,16 @@ type Slots struct {
 	Total  int `json:"total"`
 	Free   int `json:"free"`
 	Queued int `json:"queued"` // calls that wait on the worker for a slot
+	// Queue is how many may wait: 0 when the worker does not say, which means QueuePerSlot × Total, and -1 for none.
+	Queue int `json:"queue,omitempty"`
+}
+
+// Room returns how many calls may wait on the worker.
+func (s Slots) Room() int {
+	if s.Queue == 0 {
+		return QueuePerSlot * s.Total
+	}
+	return max(s.Queue, 0)
 }
 
 // Worker is what the others know of a worker.

@@ -61,6 +61,9 @@ func (m *Members) Get(id faas.WorkerID) (faas.Worker, bool) { return m.table.Get
 // Alive is Table.Alive.
 func (m *Members) Alive(id faas.WorkerID) bool { return m.table.Alive(id) }
 
+// Gone is Table.Gone.
+func (m *Members) Gone(id faas.WorkerID) bool { return m.table.Gone(id) }
+
 // Len is Table.Len.
 func (m *Members) Len() int { return m.table.Len() }
 

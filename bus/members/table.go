@@ -70,6 +70,14 @@ func (t *Table) Alive(id faas.WorkerID) bool {
 	return ok
 }
 
+// Gone reports whether an incarnation is known to have left or died, in the last minutes. Unlike Alive it tells that from
+// an incarnation that was not heard of yet. It takes a lock: not for every call.
+func (t *Table) Gone(id faas.WorkerID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.gone[id] != nil
+}
+
 // Len returns how many workers live.
 func (t *Table) Len() int { return len(*t.live.Load()) }
 

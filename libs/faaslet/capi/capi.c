@@ -1,0 +1,175 @@
+#define _GNU_SOURCE
+#include "capi.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "_cgo_export.h"
+
+// The one host function of wasmtime's side: env is the row's index, the store's data says whose call it is.
+static wasm_trap_t *trampoline(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t nargs) {
+  wasmtime_context_t *cx = wasmtime_caller_context(caller);
+  shoal_instance *in = wasmtime_context_get_data(cx);
+  uint8_t *base = NULL;
+  size_t len = 0;
+  if (in->has_memory) {
+    base = wasmtime_memory_data(cx, &in->memory);
+    len = wasmtime_memory_data_size(cx, &in->memory);
+  } else { // in the start function, before shoal_instance_start could look
+    wasmtime_extern_t ex;
+    if (wasmtime_caller_export_get(caller, "memory", 6, &ex) && ex.kind == WASMTIME_EXTERN_MEMORY) {
+      base = wasmtime_memory_data(cx, &ex.of.memory);
+      len = wasmtime_memory_data_size(cx, &ex.of.memory);
+    }
+  }
+  return shoalHostCall(in->slot, (uint32_t)(uintptr_t)env, base, len, (void *)args, nargs);
+}
+
+static wasm_functype_t *functype(const uint8_t *params, size_t nparams, const uint8_t *results, size_t nresults) {
+  wasm_valtype_t *p[32], *r[4];
+  if (nparams > 32 || nresults > 4) return NULL;
+  for (size_t i = 0; i < nparams; i++) p[i] = wasm_valtype_new(params[i]);
+  for (size_t i = 0; i < nresults; i++) r[i] = wasm_valtype_new(results[i]);
+  wasm_valtype_vec_t pv, rv;
+  wasm_valtype_vec_new(&pv, nparams, p);
+  wasm_valtype_vec_new(&rv, nresults, r);
+  return wasm_functype_new(&pv, &rv);
+}
+
+wasmtime_error_t *shoal_define(wasmtime_linker_t *linker, const char *module, size_t module_len, const char *name,
+                               size_t name_len, const uint8_t *params, size_t nparams, const uint8_t *results,
+                               size_t nresults, uint32_t row) {
+  wasm_functype_t *ty = functype(params, nparams, results, nresults);
+  if (!ty) return wasmtime_error_new("too many parameters or results");
+  wasmtime_error_t *err = wasmtime_linker_define_func_unchecked(linker, module, module_len, name, name_len, ty,
+                                                                trampoline, (void *)(uintptr_t)row, NULL);
+  wasm_functype_delete(ty);
+  return err;
+}
+
+static char *dup(const char *s, size_t n) {
+  if (!n) return NULL;
+  char *d = malloc(n);
+  if (d) memcpy(d, s, n);
+  return d;
+}
+
+shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *pre, const char *entry, size_t entry_len, const char *init,
+                         size_t init_len, const char *refused, size_t refused_len) {
+  shoal_pre *p = calloc(1, sizeof *p);
+  if (!p) return NULL;
+  p->pre = pre;
+  p->entry = dup(entry, entry_len), p->entry_len = entry_len;
+  p->init = dup(init, init_len), p->init_len = init_len;
+  p->refused = dup(refused, refused_len), p->refused_len = refused_len;
+  return p;
+}
+
+void shoal_pre_delete(shoal_pre *p) {
+  wasmtime_instance_pre_delete(p->pre);
+  free(p->entry), free(p->init), free(p->refused);
+  free(p);
+}
+
+// Runs on the guest's thread when the epoch has passed the store's deadline. Somebody else's kill moves the epoch too.
+static wasmtime_error_t *on_epoch(wasmtime_context_t *cx, void *data, uint64_t *delta,
+                                  wasmtime_update_deadline_kind_t *kind) {
+  shoal_instance *in = data;
+  if (__atomic_load_n(&in->kill, __ATOMIC_SEQ_CST)) {
+    __atomic_store_n(&in->killed, 1, __ATOMIC_SEQ_CST);
+    return wasmtime_error_new("killed");
+  }
+  *delta = 1;
+  *kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
+  return NULL;
+}
+
+shoal_instance *shoal_instance_new(wasm_engine_t *engine, uint32_t slot, const shoal_limits *limits) {
+  shoal_instance *in = calloc(1, sizeof *in);
+  if (!in) return NULL;
+  in->slot = slot;
+  in->store = wasmtime_store_new(engine, in, NULL);
+  in->ctx = wasmtime_store_context(in->store);
+  wasmtime_store_limiter(in->store, limits->memory, limits->table_elements, 1, limits->tables, 1);
+  wasmtime_store_epoch_deadline_callback(in->store, on_epoch, in, NULL);
+  wasmtime_context_set_epoch_deadline(in->ctx, 1);
+  return in;
+}
+
+static bool export(shoal_instance *in, const char *name, size_t len, uint8_t kind, wasmtime_extern_t *ex) {
+  return name && wasmtime_instance_export_get(in->ctx, &in->instance, name, len, ex) && ex->kind == kind;
+}
+
+bool shoal_instance_start(shoal_instance *in, const shoal_pre *p) {
+  in->error = wasmtime_instance_pre_instantiate(p->pre, in->ctx, &in->instance, &in->trap);
+  if (in->error || in->trap) return false;
+  wasmtime_extern_t ex;
+  if (export(in, "memory", 6, WASMTIME_EXTERN_MEMORY, &ex)) in->memory = ex.of.memory, in->has_memory = true;
+  if (export(in, p->entry, p->entry_len, WASMTIME_EXTERN_FUNC, &ex)) in->entry = ex.of.func, in->has_entry = true;
+  if (export(in, p->init, p->init_len, WASMTIME_EXTERN_FUNC, &ex)) in->init = ex.of.func, in->has_init = true;
+  if (export(in, p->refused, p->refused_len, WASMTIME_EXTERN_GLOBAL, &ex))
+    in->refused = ex.of.global, in->has_refused = true;
+  return true;
+}
+
+bool shoal_instance_call(shoal_instance *in, int which) {
+  in->raw[0].i64 = 0;
+  in->error = wasmtime_func_call_unchecked(in->ctx, which == SHOAL_INIT ? &in->init : &in->entry, in->raw, 1, &in->trap);
+  return !in->error && !in->trap;
+}
+
+static wasm_trap_t *probe(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t nargs) {
+  return wasmtime_trap_new("probe", 5);
+}
+
+// Calls a function that traps at once: the trap's trace is the guest's stack, that of the calls below included. Leaves it
+// in error or trap. Only during a host function of the instance.
+bool shoal_instance_probe(shoal_instance *in) {
+  if (!in->has_probe) {
+    wasm_functype_t *ty = functype(NULL, 0, NULL, 0);
+    wasmtime_func_new_unchecked(in->ctx, ty, probe, NULL, NULL, &in->probe);
+    wasm_functype_delete(ty);
+    in->has_probe = true;
+  }
+  wasmtime_val_raw_t raw[1];
+  in->error = wasmtime_func_call_unchecked(in->ctx, &in->probe, raw, 0, &in->trap);
+  return in->error || in->trap;
+}
+
+void shoal_instance_kill(shoal_instance *in, wasm_engine_t *engine) {
+  __atomic_store_n(&in->kill, 1, __ATOMIC_SEQ_CST);
+  wasmtime_engine_increment_epoch(engine);
+}
+
+uint32_t shoal_instance_killed(shoal_instance *in) { return __atomic_load_n(&in->killed, __ATOMIC_SEQ_CST); }
+
+uint32_t shoal_instance_refused(shoal_instance *in) {
+  if (!in->has_refused) return 0;
+  wasmtime_val_t v;
+  wasmtime_global_get(in->ctx, &in->refused, &v);
+  return v.kind == WASMTIME_I32 ? (uint32_t)v.of.i32 : 0;
+}
+
+uint8_t *shoal_instance_memory(shoal_instance *in, size_t *len) {
+  *len = 0;
+  if (!in->has_memory) return NULL;
+  *len = wasmtime_memory_data_size(in->ctx, &in->memory);
+  return wasmtime_memory_data(in->ctx, &in->memory);
+}
+
+void shoal_instance_delete(shoal_instance *in) {
+  if (in->error) wasmtime_error_delete(in->error);
+  if (in->trap) wasm_trap_delete(in->trap);
+  wasmtime_store_delete(in->store);
+  free(in);
+}
+
+size_t shoal_thread_stack(void) {
+  pthread_attr_t attr;
+  size_t n = 0;
+  if (pthread_getattr_default_np(&attr) != 0) return 0;
+  pthread_attr_getstacksize(&attr, &n);
+  pthread_attr_destroy(&attr);
+  return n;
+}

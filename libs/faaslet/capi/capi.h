@@ -1,0 +1,57 @@
+#ifndef SHOAL_CAPI_H
+#define SHOAL_CAPI_H
+
+#include "types.h"
+#include "protos.h"
+
+// What a module's instances have in common. The strings belong to it.
+typedef struct shoal_pre {
+  wasmtime_instance_pre_t *pre;
+  char *entry, *init, *refused; // names of exports, NULL for none
+  size_t entry_len, init_len, refused_len;
+} shoal_pre;
+
+// A store with one instance. It is the store's data; wasmtime never frees it.
+typedef struct shoal_instance {
+  uint32_t slot;   // where Go finds its side of the instance
+  uint32_t kill;   // atomic: the guest shall end
+  uint32_t killed; // atomic: the guest was ended by kill
+  bool has_memory, has_entry, has_init, has_refused, has_probe;
+  wasmtime_store_t *store;
+  wasmtime_context_t *ctx;
+  wasmtime_instance_t instance;
+  wasmtime_memory_t memory;
+  wasmtime_func_t entry, init, probe;
+  wasmtime_global_t refused;
+  // What the last call left: error and trap are owned, and at most one of them is set.
+  wasmtime_error_t *error;
+  wasm_trap_t *trap;
+  wasmtime_val_raw_t raw[1];
+} shoal_instance;
+
+typedef struct shoal_limits {
+  int64_t memory;         // bytes
+  int64_t table_elements; // of each table
+  int64_t tables;
+} shoal_limits;
+
+enum { SHOAL_ENTRY = 0, SHOAL_INIT = 1 };
+
+wasmtime_error_t *shoal_define(wasmtime_linker_t *, const char *module, size_t module_len, const char *name,
+                               size_t name_len, const uint8_t *params, size_t nparams, const uint8_t *results,
+                               size_t nresults, uint32_t row);
+shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *, const char *entry, size_t entry_len, const char *init,
+                         size_t init_len, const char *refused, size_t refused_len);
+void shoal_pre_delete(shoal_pre *);
+shoal_instance *shoal_instance_new(wasm_engine_t *, uint32_t slot, const shoal_limits *);
+bool shoal_instance_start(shoal_instance *, const shoal_pre *);
+bool shoal_instance_call(shoal_instance *, int which);
+bool shoal_instance_probe(shoal_instance *);
+void shoal_instance_kill(shoal_instance *, wasm_engine_t *);
+uint32_t shoal_instance_killed(shoal_instance *);
+uint32_t shoal_instance_refused(shoal_instance *);
+uint8_t *shoal_instance_memory(shoal_instance *, size_t *len);
+void shoal_instance_delete(shoal_instance *);
+size_t shoal_thread_stack(void);
+
+#endif

@@ -1,0 +1,156 @@
+package capi
+
+// #cgo CFLAGS: -O2 -Wall
+// #include <stdlib.h>
+// #include "capi.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/bytecodealliance/wasmtime-go/v25"
+)
+
+// Version is the version of wasmtime that this package was written for.
+const Version = "25.0.0"
+
+// Memory is how linear memories lie in the address space.
+type Memory struct {
+	Reserve uint64 // bytes reserved for each memory; its base never moves within them
+	Guard   uint64 // bytes after the reservation that are never mapped
+}
+
+// Configure sets on c what wasmtime-go has no setter for: the memory layout, copy-on-write images, no tail calls (they
+// crash with host traps in 25.0.0), no unwind tables for native debuggers, and whether the compiler may use threads.
+func Configure(c *wasmtime.Config, m Memory, parallel bool) {
+	p := (*C.wasm_config_t)(word(unsafe.Pointer(c)))
+	C.wasmtime_config_static_memory_maximum_size_set(p, C.uint64_t(m.Reserve))
+	C.wasmtime_config_static_memory_guard_size_set(p, C.uint64_t(m.Guard))
+	C.wasmtime_config_dynamic_memory_guard_size_set(p, C.uint64_t(m.Guard))
+	C.wasmtime_config_memory_init_cow_set(p, true)
+	C.wasmtime_config_wasm_tail_call_set(p, false)
+	C.wasmtime_config_wasm_function_references_set(p, false)
+	C.wasmtime_config_wasm_gc_set(p, false)
+	C.wasmtime_config_native_unwind_info_set(p, false)
+	C.wasmtime_config_parallel_compilation_set(p, C.bool(parallel))
+	runtime.KeepAlive(c)
+}
+
+// ThreadStack returns the size of the stacks that new threads get, in bytes; 0 when it can't be had.
+func ThreadStack() uint64 { return uint64(C.shoal_thread_stack()) }
+
+// word returns the first word of the object at p: the C pointer of a wasmtime-go object.
+func word(p unsafe.Pointer) unsafe.Pointer { return *(*unsafe.Pointer)(p) }
+
+func enginePtr(e *wasmtime.Engine) *C.wasm_engine_t {
+	return (*C.wasm_engine_t)(word(unsafe.Pointer(e)))
+}
+
+// valkinds turns the binary encoding of number types into the C API's.
+func valkinds(types []byte) ([]byte, error) {
+	out := make([]byte, len(types))
+	for i, t := range types {
+		if t < 0x7c || t > 0x7f {
+			return nil, fmt.Errorf("type %#x is not a number type", t)
+		}
+		out[i] = 0x7f - t
+	}
+	return out, nil
+}
+
+// Define makes row a function that modules linked by l can import as module.name. params and results are number types in
+// their encoding in a WebAssembly binary. A call goes to Host.HostCall with row.
+func Define(l *wasmtime.Linker, module, name string, params, results []byte, row uint32) error {
+	p, err := valkinds(params)
+	if err != nil {
+		return err
+	}
+	r, err := valkinds(results)
+	if err != nil {
+		return err
+	}
+	cm, cn := C.CString(module), C.CString(name)
+	defer C.free(unsafe.Pointer(cm))
+	defer C.free(unsafe.Pointer(cn))
+	e := C.shoal_define((*C.wasmtime_linker_t)(word(unsafe.Pointer(l))), cm, C.size_t(len(module)), cn, C.size_t(len(name)),
+		(*C.uint8_t)(unsafe.SliceData(p)), C.size_t(len(p)), (*C.uint8_t)(unsafe.SliceData(r)), C.size_t(len(r)), C.uint32_t(row))
+	runtime.KeepAlive(l)
+	return takeError(e)
+}
+
+// Pre is a module with its imports resolved, ready to be instantiated any number of times, also concurrently.
+type Pre struct{ p *C.shoal_pre }
+
+// Exports names what an Instance looks up when it starts; "" is for none.
+type Exports struct {
+	Entry   string // the function that Instance.Call runs
+	Init    string // the function that Instance.Init runs
+	Refused string // the i32 global that Instance.Refused reads
+}
+
+// NewPre resolves m's imports in l. The caller keeps m and l's engine alive as long as the Pre, and closes it.
+func NewPre(l *wasmtime.Linker, m *wasmtime.Module, x Exports) (*Pre, error) {
+	var pre *C.wasmtime_instance_pre_t
+	e := C.wasmtime_linker_instantiate_pre((*C.wasmtime_linker_t)(word(unsafe.Pointer(l))),
+		(*C.wasmtime_module_t)(word(unsafe.Pointer(m))), &pre)
+	runtime.KeepAlive(l)
+	runtime.KeepAlive(m)
+	if err := takeError(e); err != nil {
+		return nil, err
+	}
+	ce, ci, cr := C.CString(x.Entry), C.CString(x.Init), C.CString(x.Refused)
+	defer C.free(unsafe.Pointer(ce))
+	defer C.free(unsafe.Pointer(ci))
+	defer C.free(unsafe.Pointer(cr))
+	p := C.shoal_pre_new(pre, ce, C.size_t(len(x.Entry)), ci, C.size_t(len(x.Init)), cr, C.size_t(len(x.Refused)))
+	if p == nil {
+		C.wasmtime_instance_pre_delete(pre)
+		return nil, errors.New("no memory for a module")
+	}
+	return &Pre{p}, nil
+}
+
+// Close frees p. It is idempotent. Preconditions: no Instance is starting from it.
+func (p *Pre) Close() {
+	if p.p != nil {
+		C.shoal_pre_delete(p.p)
+		p.p = nil
+	}
+}
+
+// takeError turns e into a Go error and frees it; nil stays nil.
+func takeError(e *C.wasmtime_error_t) error {
+	if e == nil {
+		return nil
+	}
+	var v C.wasm_byte_vec_t
+	C.wasmtime_error_message(e, &v)
+	C.wasmtime_error_delete(e)
+	return errors.New(Cause(takeBytes(&v)))
+}
+
+func takeBytes(v *C.wasm_byte_vec_t) string {
+	s := C.GoStringN(v.data, C.int(v.size))
+	C.wasm_byte_vec_delete(v)
+	return strings.TrimRight(s, "\x00")
+}
+
+// Cause returns the innermost reason of a message in wasmtime's form: context, a backtrace, "Caused by:" and the reasons,
+// numbered when there are several.
+func Cause(msg string) string {
+	const mark = "Caused by:\n"
+	if i := strings.LastIndex(msg, mark); i >= 0 {
+		msg = msg[i+len(mark):]
+		if j := strings.LastIndex(msg, "\n"); j >= 0 && strings.HasPrefix(strings.TrimSpace(msg), "0: ") {
+			msg = msg[j+1:]
+			if k := strings.Index(msg, ": "); k >= 0 && strings.Trim(msg[:k], " 0123456789") == "" {
+				msg = msg[k+2:]
+			}
+		}
+	}
+	return strings.TrimSpace(msg)
+}

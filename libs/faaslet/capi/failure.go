@@ -1,0 +1,93 @@
+package capi
+
+// #include "capi.h"
+import "C"
+
+import "unsafe"
+
+// MaxFrames is how many frames of a backtrace are kept, the innermost ones.
+const MaxFrames = 32
+
+// Failure is how a guest ended that did not return.
+type Failure struct {
+	Code    int    // the trap code, -1 for an error of the host or of wasmtime
+	Message string // the innermost reason
+	Frames  []Frame
+	Killed  bool // by Kill
+}
+
+// Frame is one WebAssembly frame, the innermost first in a Failure.
+type Frame struct {
+	Func   uint32 // index of the function in the module
+	Name   string // from the name section, "" without one
+	Offset uint32 // of the instruction, in bytes from the start of the module
+}
+
+// trapNames are wasmtime's trap codes (enum wasmtime_trap_code_enum), by code.
+var trapNames = [...]string{
+	"stack_overflow", "memory_out_of_bounds", "heap_misaligned", "table_out_of_bounds", "indirect_call_to_null",
+	"bad_signature", "integer_overflow", "integer_divide_by_zero", "bad_conversion_to_integer", "unreachable",
+	"interrupt", "out_of_fuel",
+}
+
+// Trap returns the name of f's trap code, as "memory_out_of_bounds"; "" when it has none.
+func (f *Failure) Trap() string {
+	switch {
+	case f.Code < 0:
+		return ""
+	case f.Code < len(trapNames):
+		return trapNames[f.Code]
+	}
+	return "trap"
+}
+
+// failure takes what the last call left in error or trap.
+func (in *Instance) failure() *Failure {
+	f := &Failure{Code: -1, Killed: in.Killed()}
+	var msg C.wasm_byte_vec_t
+	var frames C.wasm_frame_vec_t
+	switch {
+	case in.c.trap != nil:
+		var code C.wasmtime_trap_code_t
+		if C.wasmtime_trap_code(in.c.trap, &code) {
+			f.Code = int(code)
+		}
+		C.wasm_trap_message(in.c.trap, &msg)
+		C.wasm_trap_trace(in.c.trap, &frames)
+	case in.c.error != nil:
+		C.wasmtime_error_message(in.c.error, &msg)
+		C.wasmtime_error_wasm_trace(in.c.error, &frames)
+	default:
+		f.Message = "ended without a reason"
+		return f
+	}
+	f.Message = Cause(takeBytes(&msg))
+	for _, p := range unsafe.Slice(frames.data, min(int(frames.size), MaxFrames)) {
+		f.Frames = append(f.Frames, frame(p))
+	}
+	C.wasm_frame_vec_delete(&frames) // before what the frames point into
+	if in.c.trap != nil {
+		C.wasm_trap_delete(in.c.trap)
+	}
+	if in.c.error != nil {
+		C.wasmtime_error_delete(in.c.error)
+	}
+	in.c.trap, in.c.error = nil, nil
+	return f
+}
+
+func frame(p *C.wasm_frame_t) Frame {
+	fr := Frame{Func: uint32(C.wasm_frame_func_index(p)), Offset: uint32(C.wasm_frame_module_offset(p))}
+	if v := C.wasmtime_frame_func_name(p); v != nil {
+		fr.Name = C.GoStringN(v.data, C.int(v.size))
+	}
+	return fr
+}
+
+// Backtrace returns the guest's stack. Preconditions: it is called during a HostCall of in, on its goroutine.
+func (in *Instance) Backtrace() []Frame {
+	if !C.shoal_instance_probe(in.c) {
+		return nil
+	}
+	return in.failure().Frames
+}

@@ -1,0 +1,119 @@
+package capi
+
+// #include "capi.h"
+import "C"
+
+import (
+	"errors"
+	"runtime"
+	"unsafe"
+
+	"github.com/bytecodealliance/wasmtime-go/v25"
+)
+
+// Slot is one parameter or result of a host function: 16 bytes, of which the low 32 or 64 bits are used.
+type Slot = [2]uint64
+
+// Host answers the guest's calls of host functions.
+type Host interface {
+	// HostCall serves the function that was defined with row. It runs on the guest's thread while the guest waits. mem is
+	// the guest's memory, args its parameters; both are C memory and valid until HostCall returns. The word is the
+	// function's result. An error ends the guest with a trap of that text.
+	HostCall(row uint32, mem []byte, args []Slot) (uint64, error)
+}
+
+// Limits are what an instance may have.
+type Limits struct {
+	Memory        int64 // bytes of linear memory
+	TableElements int64 // of each table
+	Tables        int64
+}
+
+// Instance is a store with one instance. Only Kill may be called while another goroutine is in one of its methods.
+type Instance struct {
+	c      *C.shoal_instance
+	engine *wasmtime.Engine
+	host   Host
+	slot   uint32
+}
+
+// NewInstance makes an empty instance, which Start fills. The caller closes it, and keeps e open until then.
+func NewInstance(e *wasmtime.Engine, host Host, l Limits) (*Instance, error) {
+	in := &Instance{engine: e, host: host}
+	n, err := slots.put(in)
+	if err != nil {
+		return nil, err
+	}
+	in.slot = n
+	cl := C.shoal_limits{memory: C.int64_t(l.Memory), table_elements: C.int64_t(l.TableElements), tables: C.int64_t(l.Tables)}
+	in.c = C.shoal_instance_new(enginePtr(e), C.uint32_t(n), &cl)
+	if in.c == nil {
+		slots.drop(n)
+		return nil, errors.New("no memory for an instance")
+	}
+	return in, nil
+}
+
+// Start instantiates p, which runs the module's start function if it has one. It returns nil when all went well.
+// Preconditions: it is the first call on in.
+func (in *Instance) Start(p *Pre) *Failure {
+	if C.shoal_instance_start(in.c, p.p) {
+		return nil
+	}
+	return in.failure()
+}
+
+// HasEntry reports whether the entry function was found.
+func (in *Instance) HasEntry() bool { return bool(in.c.has_entry) }
+
+// HasInit reports whether the init function was found.
+func (in *Instance) HasInit() bool { return bool(in.c.has_init) }
+
+// Call runs the entry function, which takes no parameters, and returns its i32 result, 0 when it has none.
+// Preconditions: HasEntry, and the function has that type: nothing checks it.
+func (in *Instance) Call() (uint32, *Failure) {
+	if C.shoal_instance_call(in.c, C.SHOAL_ENTRY) {
+		return *(*uint32)(unsafe.Pointer(&in.c.raw[0])), nil
+	}
+	return 0, in.failure()
+}
+
+// Init runs the init function. Preconditions: HasInit, and the function takes and returns nothing.
+func (in *Instance) Init() *Failure {
+	if C.shoal_instance_call(in.c, C.SHOAL_INIT) {
+		return nil
+	}
+	return in.failure()
+}
+
+// Kill ends the guest at its next function entry or loop iteration, or when it next enters one. It may be called from any
+// goroutine until Close. A guest that was just passing such a point for another instance's kill can miss one call, so a
+// caller repeats Kill until the guest has ended.
+func (in *Instance) Kill() {
+	C.shoal_instance_kill(in.c, enginePtr(in.engine))
+	runtime.KeepAlive(in.engine)
+}
+
+// Killed reports whether Kill ended a guest.
+func (in *Instance) Killed() bool { return C.shoal_instance_killed(in.c) != 0 }
+
+// Refused returns the value of the global that counts refused grows, 0 when the module has none.
+func (in *Instance) Refused() uint32 { return uint32(C.shoal_instance_refused(in.c)) }
+
+// Memory returns the guest's linear memory itself, nil when it has none. The slice is valid until the guest runs again or
+// the instance is closed.
+func (in *Instance) Memory() []byte {
+	var n C.size_t
+	p := C.shoal_instance_memory(in.c, &n)
+	return unsafe.Slice((*byte)(p), int(n))
+}
+
+// Close frees the instance and its store. It is idempotent.
+func (in *Instance) Close() {
+	if in.c == nil {
+		return
+	}
+	C.shoal_instance_delete(in.c)
+	in.c = nil
+	slots.drop(in.slot)
+}

@@ -1,0 +1,173 @@
+package faaslet
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/bytecodealliance/wasmtime-go/v25"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+const (
+	// settings counts the changes of what an artefact depends on besides wasmtime: the engine's settings and the pre-pass.
+	settings = "1"
+
+	memoryReserve = 4 << 30 // a 32-bit memory fits whole, so its base never moves and bounds checks vanish
+	memoryGuard   = 2 << 20
+	wasmStack     = 1 << 20
+	stackSpare    = 512 << 10 // of a thread's stack, for what is above and below the guest
+	maxTableSize  = 1 << 20   // elements
+	maxTables     = 16
+)
+
+// Version names the engine as artefacts know it: one made by another version is not loaded.
+func Version() string { return "wasmtime-" + capi.Version + "-" + settings }
+
+// Config is what an Engine is made of.
+type Config struct {
+	Table       hostapi.Table // what guests may import; not changed, kept
+	Log         *slog.Logger  // nil drops
+	MaxFaaslets int           // live at once, at most; 0 means what the machine's limits allow
+	Compiler    bool          // Compile will be used: let it have threads
+}
+
+// Engine loads modules. It is safe for concurrent use.
+type Engine struct {
+	engine *wasmtime.Engine
+	linker *wasmtime.Linker
+	table  hostapi.Table
+	log    *slog.Logger
+	max    int64 // of faaslets
+
+	refs     atomic.Int64 // the owner's and one for each module
+	closed   atomic.Bool
+	faaslets atomic.Int64 // live ones
+	modules  atomic.Int64 // loaded ones
+	mapped   atomic.Int64 // bytes of all linear memories
+
+	load sync.Mutex // serialises loading and unloading of modules
+}
+
+// NewEngine makes an Engine. It fails when the table is not sound, or when the machine can't give a guest what it needs.
+func NewEngine(cfg Config) (*Engine, error) {
+	if n := capi.ThreadStack(); n != 0 && n < wasmStack+stackSpare {
+		return nil, fmt.Errorf("threads have stacks of %s, guests need %s (raise it with `ulimit -s 8192`)",
+			faas.Size(n), faas.Size(wasmStack+stackSpare))
+	}
+	e := &Engine{table: cfg.Table, log: cfg.Log, max: int64(cfg.MaxFaaslets)}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if limit := machineLimit(); e.max <= 0 || e.max > limit {
+		e.max = limit
+	}
+	e.engine = wasmtime.NewEngineWithConfig(newConfig(cfg.Compiler))
+	e.linker = wasmtime.NewLinker(e.engine)
+	for i := range e.table {
+		if err := e.define(uint32(i)); err != nil {
+			e.linker.Close()
+			e.engine.Close()
+			return nil, err
+		}
+	}
+	e.refs.Store(1)
+	return e, nil
+}
+
+func newConfig(compiler bool) *wasmtime.Config {
+	c := wasmtime.NewConfig()
+	c.SetStrategy(wasmtime.StrategyCranelift)
+	c.SetCraneliftOptLevel(wasmtime.OptLevelSpeed)
+	c.SetEpochInterruption(true)
+	c.SetMaxWasmStack(wasmStack)
+	c.SetWasmSIMD(true)
+	c.SetWasmRelaxedSIMD(true)
+	c.SetWasmBulkMemory(true)
+	c.SetWasmReferenceTypes(true)
+	c.SetWasmMultiValue(true)
+	c.SetWasmThreads(false)
+	c.SetWasmMultiMemory(false)
+	c.SetWasmMemory64(false)
+	capi.Configure(c, capi.Memory{Reserve: memoryReserve, Guard: memoryGuard}, compiler)
+	return c
+}
+
+func (e *Engine) define(i uint32) error {
+	r := &e.table[i]
+	if r.Func == nil {
+		return fmt.Errorf("host function %s.%s has no Func", r.Module, r.Name)
+	}
+	params := make([]byte, len(r.Params))
+	for j, p := range r.Params {
+		params[j] = byte(p.Type)
+	}
+	results := make([]byte, len(r.Results))
+	for j, t := range r.Results {
+		results[j] = byte(t)
+	}
+	if len(results) > 1 {
+		return fmt.Errorf("host function %s.%s has %d results, more than one", r.Module, r.Name, len(results))
+	}
+	if err := capi.Define(e.linker, r.Module, r.Name, params, results, i); err != nil {
+		return fmt.Errorf("define host function %s.%s: %w", r.Module, r.Name, err)
+	}
+	return nil
+}
+
+// Version returns the package's Version.
+func (e *Engine) Version() string { return Version() }
+
+// Compile validates module, adds the pre-pass and compiles it to an artefact for this machine's processor. It runs the
+// compiler on untrusted input in this process: it is for the child process of package compile, and for tests.
+// A module that can't be compiled is an invalid_module *faas.Error with the reason.
+func (e *Engine) Compile(module []byte) ([]byte, error) {
+	if e.closed.Load() {
+		return nil, errClosed
+	}
+	if err := wasmtime.ModuleValidate(e.engine, module); err != nil {
+		return nil, invalid(err)
+	}
+	instrumented, err := wasmbin.Instrument(module)
+	if err != nil {
+		return nil, err
+	}
+	e.load.Lock()
+	defer e.load.Unlock()
+	m, err := wasmtime.NewModule(e.engine, instrumented)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	defer m.Close()
+	artefact, err := m.Serialize()
+	if err != nil {
+		return nil, fmt.Errorf("serialise compiled module: %w", err)
+	}
+	return artefact, nil
+}
+
+func invalid(err error) *faas.Error {
+	return faas.Errorf(faas.InvalidModule, "%s", capi.Cause(err.Error()))
+}
+
+// errClosed is returned by methods of an Engine that was closed; nothing was done.
+var errClosed = errors.New("engine is closed")
+
+// Close gives up the engine. Modules that are still open keep what they need of it.
+func (e *Engine) Close() {
+	if e.closed.CompareAndSwap(false, true) {
+		e.release()
+	}
+}
+
+func (e *Engine) release() {
+	if e.refs.Add(-1) == 0 {
+		e.linker.Close()
+		e.engine.Close()
+	}
+}

@@ -1,0 +1,184 @@
+package faaslet
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/hostapi"
+)
+
+// Setup is what a Faaslet is made with besides its module.
+type Setup struct {
+	Func   faas.Name // for the log; may be zero
+	Memory faas.Size // linear memory, at most; 0 means faas.DefaultMemory
+	// Args and Env are what an initialiser sees of them. A call brings its own, with its hostapi.Call.
+	Args, Env []string
+}
+
+// Faaslet is an isolated instance of a module. It serves one call. Its methods are safe for concurrent use, but there is
+// one Run, and Close waits for it.
+type Faaslet struct {
+	module *Module
+	setup  Setup
+	limit  faas.Size // of the linear memory
+	host   host      // what host functions see
+
+	mu       sync.Mutex // held by New, Run and Close
+	state    state
+	instance *capi.Instance
+	memory   int64 // bytes of linear memory, as last measured
+}
+
+// New makes a Faaslet that is ready for one call: it instantiates the module and, for a reactor, runs its initialiser.
+// ctx bounds that and nothing after; the goroutine stays on its thread while the guest runs. Errors are the guest's
+// (guest_trapped, guest_failed, out_of_memory, with "in the initialiser" in their words), the caller's
+// (deadline_exceeded, cancelled) or the worker's (no_capacity, internal). The caller closes what it gets.
+func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
+	limit := s.Memory
+	if limit <= 0 {
+		limit = faas.DefaultMemory
+	}
+	if m.info.MemoryMin > uint64(limit) {
+		return nil, faas.Errorf(faas.OutOfMemory, "the module starts with %s of memory, more than its limit of %s",
+			faas.Size(m.info.MemoryMin), limit).Hint("raise the function's memory setting")
+	}
+	if ctx.Err() != nil {
+		return nil, endOf(ctx)
+	}
+	if err := m.engine.admit(); err != nil {
+		return nil, err
+	}
+	if !m.acquire() {
+		m.engine.faaslets.Add(-1)
+		return nil, faas.Errorf(faas.Internal, "the module is closed")
+	}
+	f := &Faaslet{module: m, setup: s, limit: limit}
+	f.host.faaslet = f
+	if err := f.start(ctx); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// start builds the instance and brings it to ready.
+func (f *Faaslet) start(ctx context.Context) *faas.Error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	in, err := capi.NewInstance(f.module.engine.engine, &f.host, capi.Limits{
+		Memory: int64(f.limit), TableElements: maxTableSize, Tables: maxTables,
+	})
+	if err != nil {
+		return faas.Errorf(faas.NoCapacity, "%v", err)
+	}
+	f.instance = in
+	if ferr := f.initialize(ctx); ferr != nil {
+		return ferr
+	}
+	if !in.HasEntry() {
+		return faas.Errorf(faas.Internal, "the instance lacks its entry %q", f.module.info.Entry)
+	}
+	f.measure()
+	f.step(ready)
+	return nil
+}
+
+// initialize instantiates the module and runs the initialiser, if there is one, both as guest code that may be ended.
+func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
+	info := &f.module.info
+	guest := info.HasStart || info.HasInitialize
+	if guest {
+		f.host.begin(ctx, nil)
+		defer f.host.end()
+		stop := f.watch(ctx)
+		defer stop()
+	}
+	fail := f.instance.Start(f.module.pre)
+	if fail == nil && f.instance.HasInit() {
+		fail = f.instance.Init()
+	}
+	if fail != nil {
+		if isNoMap(fail) {
+			return faas.Errorf(faas.NoCapacity, "no address space for a Faaslet: %s", fail.Message)
+		}
+		return f.inInitialiser(f.failed(ctx, fail))
+	}
+	if guest && ctx.Err() != nil { // the watch may have marked the instance just now
+		return endOf(ctx)
+	}
+	return nil
+}
+
+// isNoMap reports whether instantiation failed because the kernel gave no memory.
+func isNoMap(fail *capi.Failure) bool {
+	return fail.Code < 0 && !fail.Killed && strings.Contains(fail.Message, "os error 12")
+}
+
+// inInitialiser adds to err where it happened and what the guest said.
+func (f *Faaslet) inInitialiser(err *faas.Error) *faas.Error {
+	if err == nil {
+		err = faas.Errorf(faas.GuestFailed, "the guest exited with code 0")
+	}
+	if err.Code == faas.Cancelled {
+		return err
+	}
+	err.Message = "in the initialiser: " + err.Message
+	if c := f.host.call; c != nil {
+		_, stdout, stderr, _ := c.Finish(faas.Reactor)
+		if len(stderr) == 0 {
+			stderr = stdout
+		}
+		err.Stderr = cut(stderr)
+	}
+	return err
+}
+
+// step changes the state. Preconditions: f.mu is held, and transitions has the step: callers check the state first.
+func (f *Faaslet) step(to state) {
+	if !f.state.leadsTo(to) {
+		panic("faaslet: no step from " + f.state.String() + " to " + to.String())
+	}
+	f.state = to
+}
+
+// measure notes how much memory the guest has. Preconditions: f.mu is held, the guest does not run.
+func (f *Faaslet) measure() {
+	n := int64(len(f.instance.Memory()))
+	f.module.engine.mapped.Add(n - f.memory)
+	f.memory = n
+}
+
+// Memory returns the size of the guest's linear memory, as it was after New or after Run.
+func (f *Faaslet) Memory() faas.Size {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return faas.Size(f.memory)
+}
+
+// Close frees the Faaslet, after its Run has returned. It is idempotent.
+func (f *Faaslet) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state == gone {
+		return
+	}
+	f.step(gone)
+	e := f.module.engine
+	if f.instance != nil {
+		f.instance.Close()
+	}
+	e.mapped.Add(-f.memory)
+	f.memory = 0
+	f.module.release()
+	e.faaslets.Add(-1)
+}
+
+// callFor returns the Call that host functions see while no call runs.
+func (f *Faaslet) callFor(ctx context.Context) *hostapi.Call {
+	return hostapi.NewCall(hostapi.CallConfig{
+		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host,
+	})
+}

@@ -1,0 +1,119 @@
+package faaslet
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/bytecodealliance/wasmtime-go/v25"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/internal/leakcheck"
+	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+// newEngine makes an engine for a test; a nil table is the real one.
+func newEngine(t testing.TB, table hostapi.Table) *Engine {
+	t.Helper()
+	return newEngineWith(t, Config{Table: table})
+}
+
+func newEngineWith(t testing.TB, cfg Config) *Engine {
+	t.Helper()
+	if cfg.Table == nil {
+		cfg.Table = hostapi.New()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	cfg.Compiler = true
+	e, err := NewEngine(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+func assemble(t testing.TB, wat string) []byte {
+	t.Helper()
+	b, err := wasmtime.Wat2Wasm(wat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// load takes a module the way a deploy does: parse, check, compile, load.
+func load(t testing.TB, e *Engine, wat string) *Module {
+	t.Helper()
+	b := assemble(t, wat)
+	m, err := wasmbin.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := wasmbin.Check(m, hostFunc(e.table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	artefact, err := e.Compile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := e.LoadBytes(artefact, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(mod.Close)
+	return mod
+}
+
+func hostFunc(t hostapi.Table) wasmbin.HostFunc {
+	return func(module, name string) (params, results []byte, ok bool) {
+		r, ok := t.Lookup(module, name)
+		if !ok {
+			return nil, nil, false
+		}
+		for _, p := range r.Params {
+			params = append(params, byte(p.Type))
+		}
+		for _, v := range r.Results {
+			results = append(results, byte(v))
+		}
+		return params, results, true
+	}
+}
+
+func newFaaslet(t testing.TB, m *Module, s Setup) *Faaslet {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	f, err := m.New(ctx, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return f
+}
+
+// call runs a call in a fresh Faaslet of m.
+func call(t testing.TB, ctx context.Context, m *Module, s Setup, input string) Outcome {
+	t.Helper()
+	f := newFaaslet(t, m, s)
+	defer f.Close()
+	return f.Run(ctx, hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Input: []byte(input), Args: s.Args, Env: s.Env}))
+}
+
+func wantCode(t testing.TB, o Outcome, code faas.Code) *faas.Error {
+	t.Helper()
+	if o.Err == nil || o.Err.Code != code {
+		t.Fatalf("the call ended with %v, want %s", o.Err, code)
+	}
+	if o.Output != nil {
+		t.Errorf("a failed call has output %q", o.Output)
+	}
+	return o.Err
+}

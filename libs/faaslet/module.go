@@ -1,0 +1,130 @@
+package faaslet
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/bytecodealliance/wasmtime-go/v25"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+// initialize is what a reactor exports to be initialised.
+const initialize = "_initialize"
+
+// Module is a compiled module with its imports resolved. It is safe for concurrent use.
+type Module struct {
+	engine *Engine
+	info   wasmbin.Info
+	module *wasmtime.Module
+	pre    *capi.Pre
+
+	refs   atomic.Int64 // the owner's and one for each Faaslet
+	closed atomic.Bool
+}
+
+// Load maps the artefact in the file at path. The bytes are trusted: whoever could write them runs code in this process,
+// so a caller loads only what it has verified, from a directory that is its own. The file must not change while the
+// Module is open; it may be removed. info is that of the module which the artefact was compiled from.
+func (e *Engine) Load(path string, info wasmbin.Info) (*Module, error) {
+	return e.open(info, func() (*wasmtime.Module, error) { return wasmtime.NewModuleDeserializeFile(e.engine, path) })
+}
+
+// LoadBytes is Load with a copy of artefact; it costs a copy of the code more. For tests.
+func (e *Engine) LoadBytes(artefact []byte, info wasmbin.Info) (*Module, error) {
+	return e.open(info, func() (*wasmtime.Module, error) { return wasmtime.NewModuleDeserialize(e.engine, artefact) })
+}
+
+func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) (*Module, error) {
+	if e.closed.Load() {
+		return nil, errClosed
+	}
+	e.load.Lock()
+	defer e.load.Unlock()
+	wm, err := load()
+	if err != nil {
+		return nil, fmt.Errorf("load artefact: %s", capi.Cause(err.Error()))
+	}
+	if err := checkExports(wm, info); err != nil {
+		wm.Close()
+		return nil, err
+	}
+	x := capi.Exports{Entry: info.Entry, Refused: wasmbin.GrowRefused}
+	if info.Kind == faas.Reactor && info.HasInitialize {
+		x.Init = initialize
+	}
+	pre, err := capi.NewPre(e.linker, wm, x)
+	if err != nil {
+		wm.Close()
+		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
+	}
+	m := &Module{engine: e, info: info, module: wm, pre: pre}
+	m.refs.Store(1)
+	e.refs.Add(1)
+	e.modules.Add(1)
+	return m, nil
+}
+
+// checkExports makes sure that what is called without checks has the type it is called with.
+func checkExports(wm *wasmtime.Module, info wasmbin.Info) error {
+	var entry, init bool
+	for _, x := range wm.Exports() {
+		ft := x.Type().FuncType()
+		if ft == nil {
+			continue
+		}
+		results := ft.Results()
+		plain := len(ft.Params()) == 0 && len(results) == 0
+		switch x.Name() {
+		case info.Entry:
+			entry = plain || info.Kind == faas.Reactor && len(ft.Params()) == 0 && len(results) == 1 &&
+				results[0].Kind() == wasmtime.KindI32
+		case initialize:
+			init = plain
+		}
+	}
+	if !entry {
+		return faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", info.Entry)
+	}
+	if info.Kind == faas.Reactor && info.HasInitialize && !init {
+		return faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", initialize)
+	}
+	return nil
+}
+
+// Info returns what the module was loaded with.
+func (m *Module) Info() wasmbin.Info { return m.info }
+
+// Close gives up the module. Faaslets that are still open keep what they need of it.
+func (m *Module) Close() {
+	if m.closed.CompareAndSwap(false, true) {
+		m.release()
+	}
+}
+
+// acquire keeps m for a Faaslet, or reports that it is closed.
+func (m *Module) acquire() bool {
+	for {
+		n := m.refs.Load()
+		if n == 0 || m.closed.Load() {
+			return false
+		}
+		if m.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (m *Module) release() {
+	if m.refs.Add(-1) != 0 {
+		return
+	}
+	e := m.engine
+	e.load.Lock()
+	m.pre.Close()
+	m.module.Close()
+	e.load.Unlock()
+	e.modules.Add(-1)
+	e.release()
+}

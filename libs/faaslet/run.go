@@ -1,0 +1,127 @@
+package faaslet
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/hostapi"
+)
+
+// Outcome is how a call ended.
+type Outcome struct {
+	Output         []byte // nil when Err is not
+	Stdout, Stderr []byte // what is log of them
+	Err            *faas.Error
+	Duration       time.Duration // of the guest's run
+	Memory         faas.Size     // linear memory at the end; it never shrinks, so this is its peak
+}
+
+// Run runs the call c in f, on the thread that the goroutine is on and locked to it meanwhile. When ctx ends, the guest
+// ends: host functions that block see it at once, code within well under 100 ms. The error is then ctx's cause when that
+// is a *faas.Error, else deadline_exceeded or cancelled. c is used up. A Faaslet has one Run; another is an internal
+// error that leaves c alone.
+func (f *Faaslet) Run(ctx context.Context, c *hostapi.Call) Outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != ready {
+		return Outcome{Err: faas.Errorf(faas.Internal, "the Faaslet is not ready for a call: it is %s", f.state)}
+	}
+	f.step(running)
+	o := Outcome{Memory: faas.Size(f.memory)}
+	if ctx.Err() != nil {
+		o.Err = endOf(ctx)
+	} else {
+		f.run(ctx, c, &o)
+	}
+	f.step(spent)
+	f.settle(c, &o)
+	return o
+}
+
+// run calls the guest.
+func (f *Faaslet) run(ctx context.Context, c *hostapi.Call, o *Outcome) {
+	f.host.begin(ctx, c)
+	defer f.host.end()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	stop := f.watch(ctx)
+	start := time.Now()
+	code, fail := f.instance.Call()
+	o.Duration = time.Since(start)
+	stop()
+	f.measure()
+	o.Memory = faas.Size(f.memory)
+	if fail != nil {
+		o.Err = f.failed(ctx, fail)
+	} else if code != 0 {
+		o.Err = f.exited(int32(code), nil)
+	}
+}
+
+// settle fills in what the guest said.
+func (f *Faaslet) settle(c *hostapi.Call, o *Outcome) {
+	output, stdout, stderr, err := c.Finish(f.module.info.Kind)
+	o.Stdout, o.Stderr = stdout, stderr
+	if o.Err == nil {
+		o.Err = err
+	}
+	if o.Err == nil {
+		o.Output = output
+		return
+	}
+	if len(stderr) > 0 && o.Err.Stderr == "" {
+		e := *o.Err // it may be somebody's cause
+		e.Stderr = cut(stderr)
+		o.Err = &e
+	}
+}
+
+const (
+	killAgain = 500 * time.Microsecond // the first pause between two kills; it doubles
+	killPause = 10 * time.Millisecond  // the longest
+)
+
+// watch ends the guest when ctx ends. The function it returns ends the watch, after which nothing touches the instance
+// any more; it is called once.
+func (f *Faaslet) watch(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	in := f.instance
+	over, left := make(chan struct{}), make(chan struct{})
+	unhook := context.AfterFunc(ctx, func() {
+		defer close(left)
+		killUntil(in, over)
+	})
+	return func() {
+		if !unhook() {
+			close(over)
+			<-left
+		}
+	}
+}
+
+// killUntil kills in's guest until it is over. Once would do but for one case: the guest is just taking note of an epoch
+// that was moved for another Faaslet, has seen that its own flag is not set, and goes on to wait for the epoch after next.
+func killUntil(in *capi.Instance, over <-chan struct{}) {
+	pause := killAgain
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	for {
+		in.Kill()
+		select {
+		case <-over:
+			return
+		case <-t.C:
+		}
+		if in.Killed() {
+			<-over
+			return
+		}
+		pause = min(2*pause, killPause)
+		t.Reset(pause)
+	}
+}

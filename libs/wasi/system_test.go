@@ -1,0 +1,73 @@
+package wasi
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/shoal-run/shoal/libs/guest"
+)
+
+// paper returns n bytes of memory, each '?', so that a test sees what a function wrote and what it left alone.
+func paper(n int) guest.Memory { return bytes.Repeat([]byte{'?'}, n) }
+
+// put copies b to off, as a guest would before a call.
+func put(t testing.TB, mem guest.Memory, off uint32, b []byte) {
+	t.Helper()
+	if !mem.Write(off, b) {
+		t.Fatalf("%d bytes at %d do not fit the test's memory", len(b), off)
+	}
+}
+
+// words returns the little-endian bytes of 32-bit words.
+func words(w ...uint32) []byte {
+	var b []byte
+	for _, v := range w {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+// longs returns the little-endian bytes of 64-bit words.
+func longs(w ...uint64) []byte {
+	var b []byte
+	for _, v := range w {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	return b
+}
+
+// join returns the parts in one slice.
+func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+// check compares an errno and all of memory.
+func check(t testing.TB, got, want Errno, mem guest.Memory, bytesWant []byte) {
+	t.Helper()
+	if got != want {
+		t.Errorf("errno %v, want %v", got, want)
+	}
+	if bytesWant != nil && !bytes.Equal(mem, bytesWant) {
+		t.Errorf("memory\n got %v\nwant %v", []byte(mem), bytesWant)
+	}
+}
+
+// cancelled returns a context that is done.
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+var newYear = time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// fixed returns a System whose clocks stand still.
+func fixed() *System {
+	return &System{
+		Now:    func() time.Time { return newYear },
+		Mono:   func() int64 { return 1234 },
+		Stdout: NewLog(1 << 10),
+		Stderr: NewLog(1 << 10),
+	}
+}

@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/bus/holder"
+	"github.com/shoal-run/shoal/libs/telemetry"
+)
+
+// newCall makes the call of a client: it looks the function up and stamps its version. timeout and trace are the client's
+// headers, "" where it sent none. A client can shorten the function's timeout and not lengthen it.
+func (g *Gateway) newCall(n faas.Name, input []byte, timeout, trace string) (*faas.Call, *faas.Error) {
+	fn, ok := g.cfg.Functions.Get(n)
+	if !ok {
+		return nil, faas.Errorf(faas.NotFound, "no function %s", n).Hint("deploy it: shoal deploy " + n.String())
+	}
+	if len(input) > int(g.cfg.MaxInput) {
+		return nil, tooLarge(g.cfg.MaxInput)
+	}
+	limit := time.Duration(fn.Settings.Timeout)
+	if limit == 0 {
+		limit = faas.DefaultTimeout
+	}
+	if timeout != "" {
+		wanted, err := bus.ParseTimeout(timeout)
+		if err != nil {
+			return nil, faas.AsError(err)
+		}
+		limit = min(limit, wanted)
+	}
+	id := faas.NewCallID()
+	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Input: input, Timeout: limit}
+	if validTraceParent(trace) {
+		c.TraceParent = trace
+	}
+	return c, nil
+}
+
+// hold gives c to the holder, or refuses it when too many are held.
+func (g *Gateway) hold(c *faas.Call, done func(*faas.Result)) holder.Handle {
+	if g.holder.Held() >= g.cfg.MaxCalls {
+		done(&faas.Result{Call: c.ID, Err: &faas.Error{Code: faas.NoCapacity, Call: c.ID,
+			Message: "the gateway holds as many calls as it can"}})
+		return holder.Handle{}
+	}
+	return g.holder.Start(c, func(r *faas.Result) {
+		if r.Worker != "" && r.Start != "" {
+			g.routes.answered(c.Name, c.Version, r.Worker)
+		}
+		if r.Err != nil && r.Err.Code == faas.Internal {
+			g.log.Error("call failed", telemetry.KeyCall, c.ID, telemetry.KeyFunc, c.Name, telemetry.KeyWorker, r.Worker, telemetry.KeyErr, r.Err)
+		}
+		done(r)
+	})
+}
+
+// natsCall takes the call of a NATS client. It runs on the subscription's goroutine and does not block.
+func (g *Gateway) natsCall(m *nats.Msg) {
+	n, err := bus.ParseCallSubject(m.Subject)
+	if err != nil {
+		g.reply(bus.EncodeError(err, m.Reply))
+		return
+	}
+	c, refusal := g.newCall(n, m.Data, first(m, bus.HeaderTimeout), first(m, bus.HeaderTrace))
+	if refusal != nil {
+		g.reply(bus.EncodeError(refusal, m.Reply))
+		return
+	}
+	reply := m.Reply
+	g.hold(c, func(r *faas.Result) { g.reply(bus.EncodeResult(r, reply)) })
+}
+
+// reply answers a NATS client, if it wants an answer.
+func (g *Gateway) reply(m *nats.Msg) {
+	if m.Subject == "" {
+		return
+	}
+	if err := g.cfg.Calls.PublishMsg(m); err != nil {
+		g.log.Warn("answer not sent", telemetry.KeyErr, err)
+	}
+}
+
+func first(m *nats.Msg, key string) string {
+	if v := m.Header[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// validTraceParent reports whether s has the form of a W3C traceparent of version 00 (Trace Context §3.2).
+func validTraceParent(s string) bool {
+	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' {
+		return false
+	}
+	for i := 3; i < len(s); i++ {
+		if c := s[i]; i != 35 && i != 52 && !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func tooLarge(limit faas.Size) *faas.Error {
+	return faas.Errorf(faas.TooLarge, "the body is larger than %s", limit)
+}

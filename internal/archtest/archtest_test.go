@@ -142,7 +142,7 @@ func TestFiles(t *testing.T) {
 		{name: "skip in a suite", path: "libs/a/atest/a.go", text: "package atest\n\nimport \"testing\"\n\nfunc f(t *testing.T) { t.Skip() }\n", want: "t.Skip"},
 		{name: "a Skip of something else", path: "libs/a/a.go", text: "package a\n\nfunc f() { decoder.Skip() }\n"},
 		{name: "testenv skips", path: "internal/testenv/a.go", text: "package testenv\n\nfunc f() { t.Skipf(\"\") }\n"},
-		{name: "short", path: "libs/a/a_test.go", text: "package a\n\nfunc f() { if testing.Short() { return } }\n", want: "testing.Short"},
+		{name: "init of a guest", path: "examples/a/go/main.go", text: "package main\n\nfunc init() {}\n"},
 		{name: "a tag of the machine", path: "libs/a/a_test.go", text: "//go:build linux && !race\n\npackage a\n"},
 		{name: "a tag of somebody", path: "libs/a/a_test.go", text: "//go:build integration\n\npackage a\n", want: "build tag integration"},
 		{name: "marker", path: "libs/a/a.go", text: "package a\n\n// TO" + "DO: later\nfunc F() {}\n", want: "TO" + "DO"},

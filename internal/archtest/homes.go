@@ -27,12 +27,12 @@ var homes = []home{
 	},
 	{
 		dep:   "github.com/nats-io/nats.go/...",
-		in:    []string{"bus/...", "libs/natsd/...", "libs/objectstore/...", "libs/registry/...", "libs/service/...", "services/...", "cmd/...", "integration/..."},
+		in:    []string{"bus/...", "libs/natsd/...", "libs/natserr/...", "libs/objectstore/...", "libs/registry/...", "libs/service/...", "services/...", "cmd/...", "integration/..."},
 		tests: everywhere,
 		why:   "the wire has few doors; engine and host interface are not among them",
 	},
 	{
-		dep: "github.com/nats-io/nuid", in: []string{"bus/...", "services/...", "integration/..."},
+		dep: "github.com/nats-io/nuid", in: []string{"bus/...", "libs/objectstore/...", "services/...", "integration/..."},
 		why: "comes with nats.go",
 	},
 	{
@@ -88,7 +88,7 @@ var homes = []home{
 		why: "system calls that package syscall lacks",
 	},
 	{
-		dep: "golang.org/x/sync/...", in: []string{"libs/...", "services/...", "cmd/...", "integration/..."}, tests: everywhere,
+		dep: "golang.org/x/sync/...", in: []string{"libs/...", "services/...", "cmd/...", "internal/...", "integration/..."}, tests: everywhere,
 		why: "errgroup, singleflight and semaphores",
 	},
 	{

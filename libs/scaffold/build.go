@@ -46,7 +46,7 @@ func (p Project) build(ctx context.Context, dir, wasmPath string, out io.Writer)
 	}
 	var cmd command
 	if p.Lang == "go" {
-		cmd, err = p.goCommand(ctx, tmp)
+		cmd, err = p.goCommand(tmp)
 	} else {
 		cmd, err = p.clangCommand(ctx, dir, tmp)
 	}
@@ -94,7 +94,7 @@ func (c command) run(ctx context.Context, dir string, out io.Writer) error {
 
 // goCommand is the go command that makes a reactor. -w leaves out debug information and keeps the names of functions;
 // trimming paths and leaving out the state of the repository make the bytes depend on the sources alone.
-func (p Project) goCommand(_ context.Context, output string) (command, error) {
+func (p Project) goCommand(output string) (command, error) {
 	path, err := exec.LookPath("go")
 	if err != nil {
 		return command{}, &MissingError{Lang: p.Lang, What: []string{"go"}, Fix: "install Go 1.24 or later from https://go.dev/dl"}

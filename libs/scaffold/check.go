@@ -3,7 +3,6 @@ package scaffold
 import (
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
@@ -20,7 +19,7 @@ func (p Project) check(wasmPath string) error {
 		return fmt.Errorf("build %s: the compiler made no valid module: %w", p.Name, err)
 	}
 	entry, hint := p.entry()
-	if !slices.ContainsFunc(m.Exports, func(e wasmbin.Export) bool { return e.Kind == wasmbin.Func && e.Name == entry }) {
+	if e, ok := m.Export(entry); !ok || e.Kind != wasmbin.Func {
 		return fmt.Errorf("build %s: the module does not export %s: %s", p.Name, entry, hint)
 	}
 	return nil

@@ -79,6 +79,10 @@ func Load(dir string) (Project, error) {
 // validate reports the first key that is wrong.
 func (p Project) validate() error {
 	if err := faas.CheckName("function", p.Name); err != nil {
+		var coded *faas.Error
+		if errors.As(err, &coded) { // its code says nothing about a file
+			err = errors.New(coded.Message)
+		}
 		return fmt.Errorf("name: %w", err)
 	}
 	if err := checkLang(p.Lang); err != nil {

@@ -1,0 +1,150 @@
+package hostapi
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+)
+
+// signatures is the host interface by the texts it follows: preview1's witx lowered to WebAssembly, and Faasm's names.
+const signatures = `
+env.__faasm_backtrace                          i32
+env.__faasm_read_input                         i32 i32 -> i32
+env.__faasm_write_output                       i32 i32
+wasi_snapshot_preview1.args_get                i32 i32 -> i32
+wasi_snapshot_preview1.args_sizes_get          i32 i32 -> i32
+wasi_snapshot_preview1.clock_res_get           i32 i32 -> i32
+wasi_snapshot_preview1.clock_time_get          i32 i64 i32 -> i32
+wasi_snapshot_preview1.environ_get             i32 i32 -> i32
+wasi_snapshot_preview1.environ_sizes_get       i32 i32 -> i32
+wasi_snapshot_preview1.fd_advise               i32 i64 i64 i32 -> i32
+wasi_snapshot_preview1.fd_allocate             i32 i64 i64 -> i32
+wasi_snapshot_preview1.fd_close                i32 -> i32
+wasi_snapshot_preview1.fd_datasync             i32 -> i32
+wasi_snapshot_preview1.fd_fdstat_get           i32 i32 -> i32
+wasi_snapshot_preview1.fd_fdstat_set_flags     i32 i32 -> i32
+wasi_snapshot_preview1.fd_fdstat_set_rights    i32 i64 i64 -> i32
+wasi_snapshot_preview1.fd_filestat_get         i32 i32 -> i32
+wasi_snapshot_preview1.fd_filestat_set_size    i32 i64 -> i32
+wasi_snapshot_preview1.fd_filestat_set_times   i32 i64 i64 i32 -> i32
+wasi_snapshot_preview1.fd_pread                i32 i32 i32 i64 i32 -> i32
+wasi_snapshot_preview1.fd_prestat_dir_name     i32 i32 i32 -> i32
+wasi_snapshot_preview1.fd_prestat_get          i32 i32 -> i32
+wasi_snapshot_preview1.fd_pwrite               i32 i32 i32 i64 i32 -> i32
+wasi_snapshot_preview1.fd_read                 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.fd_readdir              i32 i32 i32 i64 i32 -> i32
+wasi_snapshot_preview1.fd_renumber             i32 i32 -> i32
+wasi_snapshot_preview1.fd_seek                 i32 i64 i32 i32 -> i32
+wasi_snapshot_preview1.fd_sync                 i32 -> i32
+wasi_snapshot_preview1.fd_tell                 i32 i32 -> i32
+wasi_snapshot_preview1.fd_write                i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_create_directory   i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_filestat_get       i32 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_filestat_set_times i32 i32 i32 i32 i64 i64 i32 -> i32
+wasi_snapshot_preview1.path_link               i32 i32 i32 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_open               i32 i32 i32 i32 i32 i64 i64 i32 i32 -> i32
+wasi_snapshot_preview1.path_readlink           i32 i32 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_remove_directory   i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_rename             i32 i32 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_symlink            i32 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.path_unlink_file        i32 i32 i32 -> i32
+wasi_snapshot_preview1.poll_oneoff             i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.proc_exit               i32
+wasi_snapshot_preview1.proc_raise              i32 -> i32
+wasi_snapshot_preview1.random_get              i32 i32 -> i32
+wasi_snapshot_preview1.sched_yield             -> i32
+wasi_snapshot_preview1.sock_accept             i32 i32 i32 -> i32
+wasi_snapshot_preview1.sock_recv               i32 i32 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.sock_send               i32 i32 i32 i32 i32 -> i32
+wasi_snapshot_preview1.sock_shutdown           i32 i32 -> i32
+`
+
+func TestSignatures(t *testing.T) {
+	want := map[string]string{}
+	for line := range strings.Lines(strings.TrimSpace(signatures)) {
+		name, types, _ := strings.Cut(strings.TrimSpace(line), " ")
+		want[name] = strings.TrimSpace(types)
+	}
+	for _, r := range New() {
+		var parts []string
+		for _, p := range r.Params {
+			parts = append(parts, p.Type.String())
+		}
+		for _, v := range r.Results {
+			parts = append(parts, "->", v.String())
+		}
+		name := r.Module + "." + r.Name
+		if got := strings.Join(parts, " "); got != want[name] {
+			t.Errorf("%s has %q, want %q", name, got, want[name])
+		}
+		delete(want, name)
+	}
+	for name := range want {
+		t.Errorf("%s is missing", name)
+	}
+}
+
+func TestRowsAreComplete(t *testing.T) {
+	sections := map[string]bool{}
+	for _, g := range groups {
+		sections[g.name] = true
+	}
+	seen := map[string]bool{}
+	for _, r := range New() {
+		name := r.Module + "." + r.Name
+		if seen[name] {
+			t.Errorf("%s is there twice", name)
+		}
+		seen[name] = true
+		switch {
+		case r.Func == nil:
+			t.Errorf("%s has no function", name)
+		case !sections[r.Group]:
+			t.Errorf("%s is in group %q, which the page does not have", name, r.Group)
+		case !strings.HasSuffix(r.Doc, ".") || strings.ContainsAny(r.Doc, "\n|"):
+			t.Errorf("%s: the doc %q is not one line that ends in a stop", name, r.Doc)
+		case (r.Support == Full) != (r.Limitation == ""):
+			t.Errorf("%s has support %s and the limitation %q", name, r.Support, r.Limitation)
+		case strings.HasSuffix(r.Limitation, "."):
+			t.Errorf("%s: the limitation ends in a stop, which the page adds", name)
+		case len(r.Results) > 1:
+			t.Errorf("%s has %d results", name, len(r.Results))
+		}
+		switch r.Support {
+		case Full, Partial, Errno, Ignored:
+		default:
+			t.Errorf("%s has support %q", name, r.Support)
+		}
+		params := map[string]bool{}
+		for _, p := range r.Params {
+			if p.Name == "" || params[p.Name] {
+				t.Errorf("%s: parameter %q is empty or there twice", name, p.Name)
+			}
+			params[p.Name] = true
+		}
+	}
+}
+
+func TestLookup(t *testing.T) {
+	table := New()
+	if r, ok := table.Lookup("env", "__faasm_read_input"); !ok || r.Name != "__faasm_read_input" {
+		t.Error("__faasm_read_input is not found")
+	}
+	if _, ok := table.Lookup("wasi_snapshot_preview1", "__faasm_read_input"); ok {
+		t.Error("a name is found in another module")
+	}
+}
+
+func TestPageIsCurrent(t *testing.T) {
+	page, err := os.ReadFile("../../docs/host-interface.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(page, New().Markdown()) {
+		t.Error("docs/host-interface.md differs from the table (run go generate ./libs/hostapi)")
+	}
+	if !bytes.Equal(New().Markdown(), New().Markdown()) {
+		t.Error("the page changes from one generation to the next")
+	}
+}

@@ -46,6 +46,9 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 	if err != nil {
 		return nil, fmt.Errorf("load artefact: %s", capi.Cause(err.Error()))
 	}
+	if info.Entry == "" {
+		info = infoOf(wm)
+	}
 	if err := checkExports(wm, info); err != nil {
 		wm.Close()
 		return nil, err

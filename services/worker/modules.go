@@ -87,7 +87,7 @@ func (ms *modules) fill(ctx context.Context, v faas.Version, e *module) {
 	path, release, err := ms.artefacts.Open(ctx, v)
 	if err == nil {
 		e.release = release
-		if e.m, err = ms.engine.Load(path); err != nil {
+		if e.m, err = ms.engine.LoadFile(path); err != nil {
 			release()
 		}
 	}

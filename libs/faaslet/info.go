@@ -1,0 +1,48 @@
+package faaslet
+
+import (
+	"github.com/bytecodealliance/wasmtime-go/v25"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+// LoadFile is Load for a caller that has only the artefact: what it was compiled from was checked before (wasmbin.Check),
+// and its exports tell the kind and the entry again. The Info that it leaves on the Module lacks the imports.
+func (e *Engine) LoadFile(path string) (*Module, error) {
+	return e.Load(path, wasmbin.Info{})
+}
+
+// infoOf reads from a compiled module's exports what wasmbin.Check said of its source, by the same rules.
+func infoOf(wm *wasmtime.Module) wasmbin.Info {
+	var handle, start, initialize bool
+	var info wasmbin.Info
+	for _, x := range wm.Exports() {
+		if mt := x.Type().MemoryType(); mt != nil {
+			const page = 64 << 10
+			info.MemoryMin, info.MemoryMax = mt.Minimum()*page, uint64(faas.MaxMemory)
+			if has, most := mt.Maximum(); has {
+				info.MemoryMax = most * page
+			}
+			continue
+		}
+		if x.Type().FuncType() == nil {
+			continue
+		}
+		switch x.Name() {
+		case "handle":
+			handle = true
+		case "_start":
+			start = true
+		case "_initialize":
+			initialize = true
+		}
+	}
+	switch {
+	case handle:
+		info.Kind, info.Entry, info.HasInitialize = faas.Reactor, "handle", initialize
+	case start:
+		info.Kind, info.Entry = faas.Command, "_start"
+	}
+	return info
+}

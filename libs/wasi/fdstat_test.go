@@ -32,8 +32,13 @@ func TestFdFlags(t *testing.T) {
 		fd, flags uint32
 		want      Errno
 	}{
-		{0, FlagNonblock, ESUCCESS}, {1, 0x1f, ESUCCESS}, {2, 0, ESUCCESS},
-		{0, 0x20, EINVAL}, {0, 0x10000, EINVAL}, {0, 0xffffffff, EINVAL}, {3, 0, EBADF},
+		{0, FlagNonblock, ESUCCESS},
+		{1, 0x1f, ESUCCESS},
+		{2, 0, ESUCCESS},
+		{0, 0x20, EINVAL},
+		{0, 0x10000, EINVAL},
+		{0, 0xffffffff, EINVAL},
+		{3, 0, EBADF},
 	} {
 		if got := s.FdFdstatSetFlags(c.fd, c.flags); got != c.want {
 			t.Errorf("set flags of %d to %#x: %v, want %v", c.fd, c.flags, got, c.want)

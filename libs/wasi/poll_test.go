@@ -47,8 +47,10 @@ func TestPollOneoff(t *testing.T) {
 		{"unknown descriptor", onFd(8, eventFdRead, 0xffffffff), happened(8, EBADF, eventFdRead, 0, 0)},
 		{"unknown kind", onFd(8, 3, 0), nil},
 		{"wild kind", onFd(8, 255, 0), nil},
-		{"ready descriptor beside a clock", join(onClock(1, ClockMonotonic, math.MaxUint64, 0), onFd(2, eventFdRead, 0), onClock(3, ClockMonotonic, 0, 0)),
-			join(happened(2, ESUCCESS, eventFdRead, 5, 0), happened(3, ESUCCESS, eventClock, 0, 0))},
+		{
+			"ready descriptor beside a clock", join(onClock(1, ClockMonotonic, math.MaxUint64, 0), onFd(2, eventFdRead, 0), onClock(3, ClockMonotonic, 0, 0)),
+			join(happened(2, ESUCCESS, eventFdRead, 5, 0), happened(3, ESUCCESS, eventClock, 0, 0)),
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := uint32(len(c.subs) / subscriptionSize)

@@ -2,7 +2,6 @@ package wasi
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"testing"
 	"time"
@@ -51,13 +50,6 @@ func check(t testing.TB, got, want Errno, mem guest.Memory, bytesWant []byte) {
 	if bytesWant != nil && !bytes.Equal(mem, bytesWant) {
 		t.Errorf("memory\n got %v\nwant %v", []byte(mem), bytesWant)
 	}
-}
-
-// cancelled returns a context that is done.
-func cancelled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }
 
 var newYear = time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -30,9 +30,9 @@
 // # What happens in a call
 //
 // The answer of the call is what the handler returns. An error becomes a line on standard error, and the call fails
-// with guest_failed and exit code 1. A panic is not caught: Go prints it with its stack to standard error and the call
-// fails with exit code 2. Standard output and standard error are the function's log. Goroutines that still run when the
-// handler returns are not waited for.
+// with guest_failed and exit code 1; os.Exit fails it with the code it is given. A panic is not caught: Go prints it with
+// its stack to standard error, and the call fails with guest_trapped and a backtrace. Standard output and standard error
+// are the function's log. Goroutines that still run when the handler returns are not waited for.
 //
 // # Testing
 //

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
 )
@@ -24,7 +25,7 @@ type Config struct {
 	Queue        int           // calls that wait for a slot; default 2 per slot, negative means none
 	MaxOutput    faas.Size     // of a call; default faas.DefaultBody
 	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of the machine's
-	BeatEvery    time.Duration // default 250 ms
+	BeatEvery    time.Duration // default bus.BeatInterval
 	DrainTimeout time.Duration // default faas.DefaultTimeout
 	CPUFeatures  string        // of this machine, as its artefacts' keys have them
 	Log          *slog.Logger
@@ -57,7 +58,7 @@ func (c Config) withDefaults() Config {
 		c.MemoryMark = machineMemory() / 10 * 8
 	}
 	if c.BeatEvery == 0 {
-		c.BeatEvery = 250 * time.Millisecond
+		c.BeatEvery = bus.BeatInterval
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = faas.DefaultTimeout

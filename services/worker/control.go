@@ -36,6 +36,9 @@ func (w *Worker) control(live context.Context, m *nats.Msg) {
 	case bus.Drain:
 		w.acknowledge(m)
 		w.Drain()
+	case bus.Rejoin:
+		w.replaced.Store(true)
+		w.Drain()
 	default:
 		w.log.Warn("control message of unknown kind", "kind", c.Kind)
 	}

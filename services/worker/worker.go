@@ -10,6 +10,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -40,6 +41,7 @@ type Worker struct {
 	drainOne sync.Once
 	overMark atomic.Bool   // resident memory is past the mark: make nothing ready
 	rss      atomic.Int64  // resident memory at the last sweep, bytes
+	replaced atomic.Bool   // the others took this incarnation for dead
 	seq      atomic.Uint64 // of worker events
 
 	modules *modules
@@ -52,6 +54,10 @@ type Worker struct {
 
 	background sync.WaitGroup // prefetches and prewarms
 }
+
+// ErrReplaced is what Run returns when the others took this incarnation for dead while it lived: it was stopped or cut off
+// for too long. Its calls were failed, and their answers are dropped. The owner makes a new Worker and runs that.
+var ErrReplaced = errors.New("taken for dead: join again as a new incarnation")
 
 // New returns a worker with a fresh incarnation; it does nothing before Run.
 func New(cfg Config) (*Worker, error) {
@@ -121,6 +127,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	close(w.ready)
 	err = g.Run(live)
 	w.background.Wait()
+	if err == nil && w.replaced.Load() {
+		return ErrReplaced
+	}
 	return err
 }
 
@@ -139,6 +148,9 @@ func (w *Worker) leave(kill context.CancelCauseFunc) {
 	w.tell(bus.EventDraining)
 	w.log.Info("worker draining", "calls", left)
 
+	if w.replaced.Load() { // nobody waits for what runs
+		kill(faas.Errorf(faas.Unavailable, "worker %s was taken for dead", w.id))
+	}
 	timer := time.NewTimer(w.cfg.DrainTimeout)
 	defer timer.Stop()
 	select {

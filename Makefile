@@ -47,7 +47,7 @@ build: toolchain ## build bin/shoal
 
 .PHONY: examples
 examples: toolchain ## build the examples to bin/examples/NAME.wasm
-	@$(GO) run ./internal/examples/cmd/build-examples -out bin/examples
+	@$(GO) run ./internal/examples/cmd/build-examples -o bin/examples
 
 ##@ Develop
 

@@ -1,6 +1,8 @@
 package archtest
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +29,12 @@ func TestRepository(t *testing.T) {
 	if len(pkgs) < 5 || len(sources) < 20 {
 		t.Fatalf("saw %d packages and %d files: the rules look at the wrong place", len(pkgs), len(sources))
 	}
+	links, err := checkLinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	found := slices.Concat(
+		links,
 		checkLayers(pkgs), checkHomes(pkgs), checkNoCgo(light),
 		checkFiles(sources), checkPackageDocs(sources), checkPackageNames(sources), checkScripts(scripts),
 	)
@@ -172,6 +179,19 @@ func TestPackageNames(t *testing.T) {
 func TestScripts(t *testing.T) {
 	one(t, checkScripts(map[string]string{"a.txtar": "exec shoal ls\n[!linux] skip 'no'\n-- f --\nskip\n"}), "a.txtar:2: skips")
 	one(t, checkScripts(map[string]string{"a.txtar": "exec shoal ls\n-- f --\nskip\n"}), "")
+}
+
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	text := "[a](a.md) [b](https://example.com/b) [c](a.md#there) [d](#here)\n[e](docs/missing.md)\n"
+	if err := os.WriteFile(filepath.Join(dir, "a.md"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := checkLinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one(t, found, "a.md:2: links to docs/missing.md")
 }
 
 func TestDecode(t *testing.T) {

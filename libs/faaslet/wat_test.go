@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 package faaslet
 
 // Guests of the tests. Each is as small as what it shows.

@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 // Package capi is for what wasmtime-go has no way to: instances from an InstancePre, host functions and calls without
 // checks and boxes, memory settings, and a guest that can be ended from another thread.
 //

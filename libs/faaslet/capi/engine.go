@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 package capi
 
 // #cgo CFLAGS: -O2 -Wall

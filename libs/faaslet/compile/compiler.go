@@ -1,0 +1,243 @@
+//go:build linux && cgo
+
+package compile
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+)
+
+// Defaults of a Compiler. They let a module of faas.MaxModule through on a machine of two cores.
+const (
+	DefaultMemory = 4 * faas.GiB
+	DefaultCPU    = 10 * time.Minute
+	DefaultWall   = 5 * time.Minute
+	MaxArtefact   = 2 * faas.GiB
+)
+
+const maxStderr = 16 << 10
+
+// Compiler compiles modules, each in a child of its own. The zero value has the defaults. It is safe for concurrent use;
+// how many children there may be at once is up to the caller.
+type Compiler struct {
+	Memory faas.Size     // that the child may take, at most
+	CPU    time.Duration // processor time of the child, at most; whole seconds
+	Wall   time.Duration // of a compilation, at most; ctx may say less
+}
+
+// Result is what a child came back with.
+type Result struct {
+	Artefact    []byte
+	Confinement Confinement
+	CPU         time.Duration // that it took
+}
+
+// Compile returns the artefact of module for this machine's processor and this program's engine. Errors are *faas.Error:
+// invalid_module when the compiler refuses the module, with its reason, or when the module needs more than a limit, which
+// is named; deadline_exceeded or cancelled, or its cause, when ctx ended; internal when the child crashed or could not be
+// started.
+func (c Compiler) Compile(ctx context.Context, module []byte) ([]byte, error) {
+	r, err := c.Run(ctx, module)
+	return r.Artefact, err
+}
+
+// Run is Compile with what else is to know of the child. The Confinement is there also when an error is, as far as the
+// child got.
+func (c Compiler) Run(ctx context.Context, module []byte) (Result, error) {
+	return c.spawn(ctx, jobCompile, module)
+}
+
+// Probe starts a child that compiles nothing, and returns what confines it on this machine.
+func (c Compiler) Probe(ctx context.Context) (Confinement, error) {
+	r, err := c.spawn(ctx, jobProbe, nil)
+	return r.Confinement, err
+}
+
+func (c Compiler) withDefaults() Compiler {
+	if c.Memory <= 0 {
+		c.Memory = DefaultMemory
+	}
+	if c.CPU <= 0 {
+		c.CPU = DefaultCPU
+	}
+	if c.Wall <= 0 {
+		c.Wall = DefaultWall
+	}
+	return c
+}
+
+// errWall is the cause of the Compiler's own wall limit.
+var errWall = errors.New("wall limit")
+
+func (c Compiler) spawn(ctx context.Context, job string, module []byte) (Result, error) {
+	c = c.withDefaults()
+	if ctx.Err() != nil {
+		return Result{}, c.endOf(ctx)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Wall, errWall)
+	defer cancel()
+	done := make(chan func() (Result, error))
+	// The goroutine keeps its thread, gives up privileges on it and takes it with it when it ends: the child dies with the
+	// thread that made it.
+	go func() { done <- c.child(ctx, job, module) }()
+	return (<-done)()
+}
+
+// judge turns the end of a child into a Result or an error.
+func (c Compiler) judge(ctx context.Context, cmd *exec.Cmd, conf Confinement, err error, stdout *bounded, stderr string) (Result, error) {
+	r := Result{Confinement: conf}
+	if s := cmd.ProcessState; s != nil {
+		r.CPU = s.UserTime() + s.SystemTime()
+	}
+	var exit *exec.ExitError
+	switch {
+	case stdout.over:
+		return r, faas.Errorf(faas.InvalidModule, "its compiled code is larger than %s", MaxArtefact)
+	case err != nil && ctx.Err() != nil:
+		return r, c.endOf(ctx)
+	case errors.As(err, &exit):
+		return r, c.crashed(exit, r.CPU, stderr)
+	case err != nil:
+		return r, faas.Errorf(faas.Internal, "run compile child: %v", err)
+	}
+	reply, artefact, err := parseReply(stdout.Bytes())
+	if err != nil {
+		return r, faas.Errorf(faas.Internal, "compile child: %v", err)
+	}
+	conf = reply.Confinement
+	conf.Network = r.Confinement.Network // only the parent knows
+	r.Confinement = conf
+	if reply.Code != "" {
+		if reply.Code == faas.Internal && outOfMemory(reply.Reason) {
+			return r, c.tooBig()
+		}
+		return r, faas.Errorf(reply.Code, "%s", reply.Reason)
+	}
+	r.Artefact = artefact
+	return r, nil
+}
+
+// crashed says which limit ended the child, if one did.
+func (c Compiler) crashed(exit *exec.ExitError, cpu time.Duration, stderr string) *faas.Error {
+	status, _ := exit.Sys().(syscall.WaitStatus)
+	signalled := status.Signaled()
+	switch {
+	case signalled && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGXCPU) && cpu+time.Second > c.CPU:
+		return faas.Errorf(faas.InvalidModule, "compiling it takes more than %s of processor time", faas.Duration(c.CPU))
+	case outOfMemory(stderr):
+		return c.tooBig()
+	case signalled && status.Signal() == syscall.SIGKILL:
+		return faas.Errorf(faas.Internal, "the compile child was killed (the machine may be out of memory)")
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
+	return faas.Errorf(faas.Internal, "the compiler crashed (%s): %s", exit, line)
+}
+
+func (c Compiler) tooBig() *faas.Error {
+	return faas.Errorf(faas.InvalidModule, "compiling it needs more than %s of memory", c.Memory)
+}
+
+// outOfMemory reports whether text has the words of an allocator that was refused: Rust's, Go's, the C library's.
+func outOfMemory(text string) bool {
+	for _, w := range []string{
+		"memory allocation of", "out of memory", "annot allocate memory", "os error 12", "pthread_create failed",
+		"failed to spawn thread", "failed to create new OS thread",
+	} {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// endOf says why ctx, which is done, ended.
+func (c Compiler) endOf(ctx context.Context) *faas.Error {
+	cause := context.Cause(ctx)
+	var e *faas.Error
+	switch {
+	case errors.Is(cause, errWall):
+		return faas.Errorf(faas.InvalidModule, "compiling it takes more than %s", faas.Duration(c.Wall))
+	case errors.As(cause, &e):
+		return e
+	case errors.Is(cause, context.DeadlineExceeded):
+		return faas.Errorf(faas.DeadlineExceeded, "compiling ran out of time")
+	}
+	return faas.Errorf(faas.Cancelled, "compiling was cancelled")
+}
+
+// bounded keeps what is written to it, up to a limit. Past it, it fails, or drops the rest where quiet.
+type bounded struct {
+	bytes.Buffer
+	limit int64
+	quiet bool
+	over  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if room := b.limit - int64(b.Len()); int64(len(p)) > room {
+		b.over = true
+		if !b.quiet {
+			return 0, errors.New("too much output")
+		}
+		b.Buffer.Write(p[:max(room, 0)])
+		return len(p), nil
+	}
+	return b.Buffer.Write(p)
+}
+
+// A reply is the magic, the length of its head in four bytes, the head in JSON and the artefact.
+const magic = "shoal compile 1\n"
+
+type reply struct {
+	Code        faas.Code   `json:"code,omitempty"` // "" for success
+	Reason      string      `json:"reason,omitempty"`
+	Confinement Confinement `json:"confinement"`
+	Size        int         `json:"size"` // of the artefact
+}
+
+func parseReply(b []byte) (reply, []byte, error) {
+	var r reply
+	rest, ok := bytes.CutPrefix(b, []byte(magic))
+	if !ok || len(rest) < 4 {
+		return r, nil, fmt.Errorf("%d bytes that are no reply", len(b))
+	}
+	n := int(rest[0])<<24 | int(rest[1])<<16 | int(rest[2])<<8 | int(rest[3])
+	if rest = rest[4:]; n > len(rest) {
+		return r, nil, errors.New("cut off reply")
+	}
+	if err := json.Unmarshal(rest[:n], &r); err != nil {
+		return r, nil, fmt.Errorf("decode reply: %w", err)
+	}
+	if rest = rest[n:]; len(rest) != r.Size {
+		return r, nil, fmt.Errorf("artefact of %d bytes, %d were announced", len(rest), r.Size)
+	}
+	if r.Code != "" && !r.Code.Known() {
+		r.Code = faas.Internal
+	}
+	return r, rest, nil
+}
+
+func (r reply) write(f *os.File, artefact []byte) error {
+	r.Size = len(artefact)
+	head, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	n := len(head)
+	out := append([]byte(magic), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	if _, err := f.Write(append(out, head...)); err != nil {
+		return err
+	}
+	_, err = f.Write(artefact)
+	return err
+}

@@ -123,6 +123,7 @@ func TestHomes(t *testing.T) {
 
 func TestNoCgo(t *testing.T) {
 	one(t, checkNoCgo([]pkg{{path: "cmd/shoal", deps: []string{"fmt", "./bus", "github.com/nats-io/nats.go"}}}), "")
+	one(t, checkNoCgo([]pkg{{path: "bus/bustest", deps: []string{"./libs/natsd"}}}), "")
 	one(t, checkNoCgo([]pkg{{path: "services/gateway", deps: []string{"runtime/cgo"}}}), "runtime/cgo")
 	one(t, checkNoCgo([]pkg{{path: "cmd/shoal", deps: []string{"./services/standalone"}}}), "services/standalone")
 	one(t, checkNoCgo([]pkg{{path: "bus", deps: []string{"github.com/nats-io/nats-server/v2/server"}}}), "nats-server")

@@ -31,11 +31,13 @@ func (r *reader) short(n int) {
 	r.fail(r.p, "cut off: needs %s than there are", moreBytes(n))
 }
 
-func moreBytes(n int) string {
+func moreBytes(n int) string { return plural(n, "more byte") }
+
+func plural(n int, what string) string {
 	if n == 1 {
-		return "1 more byte"
+		return "1 " + what
 	}
-	return fmt.Sprintf("%d more bytes", n)
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (r *reader) left() int { return len(r.b) - r.p }
@@ -163,7 +165,7 @@ func (r *reader) name() string {
 // end reports bytes that nothing claimed.
 func (r *reader) end() {
 	if n := r.left(); r.err == nil && n > 0 {
-		r.fail(r.p, "%d bytes too many", n)
+		r.fail(r.p, "%s too many", plural(n, "byte"))
 	}
 }
 

@@ -119,7 +119,7 @@ func printable(s string) string {
 		s = s[:most] + "…"
 	}
 	q := strconv.Quote(s)
-	if s == "" || q[1:len(q)-1] != s {
+	if s == "" || q[1:len(q)-1] != s || strings.Contains(s, " ") {
 		return q
 	}
 	return s

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/internal/leakcheck"
+	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/libs/natsd"
 	"github.com/shoal-run/shoal/libs/registry"
 )
@@ -206,9 +207,10 @@ func TestConcurrentOpen(t *testing.T) {
 
 func TestServerAway(t *testing.T) {
 	s := serve(t, natsd.Config{})
-	r := open(t, "", s.InProcess())
+	nc, r := connect(t, "", s.InProcess())
 	a := put(t, r, function("demo", "a", 1), 0)
 	s.Close()
+	testenv.Eventually(t, 10*time.Second, nc.IsReconnecting, "the client did not notice")
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	_, err := r.Get(ctx, a.Name)

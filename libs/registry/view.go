@@ -172,7 +172,8 @@ func (v *View) prune() {
 }
 
 // Run keeps the View up to date until ctx ends, then returns nil. Errors of the bus are logged and outlived; only a closed
-// connection ends it. While the bus is away the View keeps answering with what it knows.
+// connection ends it. While the bus is away the View keeps answering with what it knows. Run tells the server that it
+// stops: one that has just died makes it wait five seconds for the answer.
 func (v *View) Run(ctx context.Context) error {
 	nc := v.reg.js.Conn()
 	status := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)

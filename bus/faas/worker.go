@@ -8,12 +8,14 @@ import (
 )
 
 // NewWorkerID returns the id of a new life of the worker called name: name, a dash and a fresh incarnation of 12
-// hexadecimal digits, the first eight of which are the time in seconds, so that ids of one worker sort by age.
+// hexadecimal digits. Eight are the time in seconds, two what is past of the second in 256ths, so that ids of one worker
+// sort by age, also when it comes back within a second; two are random.
 func NewWorkerID(name string, now time.Time) WorkerID {
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
 	sec := uint32(now.Unix())
 	b[0], b[1], b[2], b[3] = byte(sec>>24), byte(sec>>16), byte(sec>>8), byte(sec)
+	b[4] = byte(int64(now.Nanosecond()) << 8 / int64(time.Second))
 	return WorkerID(name + "-" + hex.EncodeToString(b[:]))
 }
 

@@ -56,6 +56,9 @@ static void test_core(void)
     faasmSetOutput(text, 5);
     faasmSetOutput(BYTES(buffer), 1);
     CHECK(OUTPUT_IS("\0", 1));
+
+    faasmBacktrace(5);
+    CHECK(host_backtrace_depth == 5);
 }
 
 static int int_of(const char *text)

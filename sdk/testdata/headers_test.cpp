@@ -44,5 +44,7 @@ int main()
     shoal::output("");
     CHECK(host_output_size == 0);
 #endif
+    faasmBacktrace(5);
+    CHECK(host_backtrace_depth == 5);
     puts("ok");
 }

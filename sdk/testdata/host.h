@@ -31,6 +31,13 @@ void __faasm_write_output(const uint8_t *data, long size)
     }
 }
 
+static int host_backtrace_depth;
+
+void __faasm_backtrace(int depth)
+{
+    host_backtrace_depth = depth;
+}
+
 /* Starts a call with size bytes of input. */
 static void call(const char *input, size_t size)
 {

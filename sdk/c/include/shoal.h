@@ -11,8 +11,9 @@
  *     }
  *
  * Constructors and other static initialisation run before the first call, once. handle returns 0, or another exit code
- * to fail the call. Standard output and standard error are the function's log; nothing flushes standard output when
- * handle returns, so call fflush(stdout) after the last printf, or write to stderr, which is not buffered.
+ * to fail the call. Standard output and standard error are the function's log. Standard output is written by the line
+ * and not flushed when handle returns: a last line without its newline needs fflush(stdout). Standard error is not
+ * buffered.
  *
  * `shoal build` links such a function as a WASI reactor; by hand:
  *

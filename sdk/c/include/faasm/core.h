@@ -62,6 +62,12 @@ static inline void faasmSetOutput(const void *newOutput, long outputLen)
     __faasm_write_output((const uint8_t *)newOutput, outputLen);
 }
 
+/* Writes the function's stack to standard error, innermost first, at most depth frames of it; all when depth is 0. */
+static inline void faasmBacktrace(const int depth)
+{
+    __faasm_backtrace(depth);
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -31,6 +31,10 @@ long __faasm_read_input(uint8_t *buffer, long size);
 SHOAL_IMPORT(__faasm_write_output)
 void __faasm_write_output(const uint8_t *data, long size);
 
+/* Writes the function's stack to standard error, innermost first, at most depth frames of it; all when depth is 0. */
+SHOAL_IMPORT(__faasm_backtrace)
+void __faasm_backtrace(int depth);
+
 #ifdef __cplusplus
 }
 #endif

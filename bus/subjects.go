@@ -1,0 +1,99 @@
+package bus
+
+//go:generate go run ../internal/gen/subjects -o ../docs/subjects.md
+
+// SubjectRow describes one subject, for docs/subjects.md.
+type SubjectRow struct {
+	Subject string // as its builder's doc comment has it, with <placeholders>
+	From    string // who publishes
+	To      string // who subscribes, with the queue group when it has one
+	Payload string // body: a message type, or words
+	Reply   string // what the publisher gets back; "" when nothing
+	What    string
+}
+
+// Subjects returns every subject there is, in the order in which a reader wants them.
+func Subjects() []SubjectRow {
+	return []SubjectRow{
+		{
+			"shoal.v1.call.<tenant>.<function>", "any NATS client", "gateways, queue group " + GatewayQueue,
+			"the input, byte for byte", "the output, or an error",
+			"Calls a function. Of the request's headers the timeout and the trace context count, all others are dropped.",
+		},
+		{
+			"shoalint.v1.plan", "holder of a call", "planners, queue group " + PlannerQueue,
+			"a call", "first " + HeaderMoved + " with the worker, then what the worker answers; or a refusal",
+			"Asks for a place for a call that the holder can't place itself.",
+		},
+		{
+			"shoalint.v1.worker.<id>.call", "holder, planner", "that worker",
+			"a call", "its result, or a refusal",
+			"Gives a call to a worker. `no_capacity` means that the call did not start.",
+		},
+		{
+			"shoalint.v1.worker.<id>.control", "holder, planner, gateway", "that worker",
+			"Control", "empty, for ping and drain",
+			"Asks a worker to cancel a call, answer, prewarm, evict, drain, or join again.",
+		},
+		{
+			"shoalint.v1.worker.query", "planner, gateway, as they start", "workers; planners, queue group " + PlannerQueue,
+			"empty", "",
+			"Has every worker tell its state, and one planner every route, now.",
+		},
+		{
+			"shoalint.v1.event.worker.<id>", "that worker", "planners, gateways",
+			"WorkerEvent", "",
+			"Tells that a worker joined, what it has free and warm (every 250 ms at least), that it drains, that it left.",
+		},
+		{
+			"shoalint.v1.event.function.<tenant>.<function>", "upload", "workers, gateways",
+			"FunctionEvent", "",
+			"Tells that a function was deployed, changed or removed.",
+		},
+		{
+			"shoalint.v1.event.route", "planner", "gateways, workers",
+			"RouteEvent", "",
+			"Tells which workers have a version of a function warm. No workers: the route is withdrawn.",
+		},
+		{
+			"shoalint.v1.upload", "gateway", "upload services, queue group " + UploadQueue,
+			"UploadRequest", "UploadReply, or an error",
+			"Asks to deploy, change or remove a function. The module's bytes are in the object store.",
+		},
+		{
+			"shoalint.v1.log.<tenant>.<function>", "worker", "whoever follows; stream " + LogStream,
+			"LogLine", "",
+			"What a guest wrote to its log, line by line.",
+		},
+	}
+}
+
+// HeaderRow describes one header, for docs/subjects.md.
+type HeaderRow struct {
+	Header string
+	On     string // the messages that carry it
+	What   string
+}
+
+// Headers returns every header of calls and replies.
+func Headers() []HeaderRow {
+	const call, reply = "call", "reply"
+	return []HeaderRow{
+		{HeaderCall, "call, reply", "the call's id, a UUIDv7"},
+		{HeaderRoot, call, "the id of the root call; absent when this is it"},
+		{HeaderParent, call, "the id of the call whose guest made this one"},
+		{HeaderFunction, call, "tenant/function"},
+		{HeaderVersion, call, "sha256 of the module to run, in hexadecimal digits"},
+		{HeaderTimeout, "call, client's request", "what is left of the call's time, in milliseconds; reduced at each hop"},
+		{HeaderHops, call, "how often the call was passed on; absent when never"},
+		{HeaderRefused, call, "ids of workers that refused the call, with commas between; absent when none did"},
+		{HeaderTrace, "call, client's request", "W3C Trace Context"},
+		{HeaderMoved, "word to the holder", "the worker that the call was passed to; the body is empty and the answer comes later"},
+		{HeaderWorker, reply, "the worker that ran the call"},
+		{HeaderStart, reply, "how its Faaslet came to be: cold, restored or warm"},
+		{HeaderDuration, reply, "how long the guest ran, in microseconds"},
+		{HeaderCode, reply, "the code of an error; absent on success. The body then is the error as JSON"},
+		{HeaderErrorCode, reply, "the HTTP status of an error, as the NATS micro convention has it"},
+		{HeaderErrorText, reply, "the message of an error, in one line"},
+	}
+}

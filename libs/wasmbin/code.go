@@ -218,8 +218,6 @@ func (r *reader) prefixed(at int, prefix byte) op {
 		kind = miscImmediates[sub]
 	case prefix == 0xfd:
 		kind = simdImmediates(sub)
-	case prefix == 0xfe:
-		kind = atomicImmediates(sub)
 	}
 	switch kind {
 	case immNone:
@@ -246,6 +244,8 @@ func (r *reader) prefixed(at int, prefix byte) op {
 // refuse reports an instruction that is not run here.
 func (r *reader) refuse(at int, c byte, why imm) {
 	switch why {
+	case immThreads:
+		r.fail(at, "atomic instruction (0x%02x): %s", c, noThreads)
 	case immTail:
 		r.fail(at, "tail call (instruction 0x%02x): %s", c, noTailCalls)
 	case immException:

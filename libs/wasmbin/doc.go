@@ -6,7 +6,7 @@
 // runs later and elsewhere. All of it is safe on hostile input: nothing panics, nothing recurses, and no count in the
 // module makes it allocate more than the module's own size allows.
 //
-// The binary format is that of the WebAssembly core specification 2.0 with extended constant expressions, relaxed SIMD
-// and the instructions of the threads proposal. Garbage collection, typed function references, exceptions and tail calls
-// are refused by name, since the engine does not run them.
+// The binary format is that of the WebAssembly core specification 2.0 with extended constant expressions and relaxed
+// SIMD. Garbage collection, typed function references, exceptions, tail calls and atomics are refused by name, since the
+// engine does not run them.
 package wasmbin

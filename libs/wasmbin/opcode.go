@@ -21,6 +21,7 @@ const (
 	immLane                 // a lane
 	immMemLane              // alignment, offset and a lane
 	immPrefix               // another opcode
+	immThreads              // refused: atomics
 	immTail                 // refused: tail calls
 	immException            // refused: exceptions
 	immGC                   // refused: gc and function references
@@ -62,7 +63,8 @@ var immediates = func() (t [256]imm) {
 	fill(0xd2, 0xd2, immIndex)     // ref.func
 	fill(0xd3, 0xd6, immGC)        // ref.eq, ref.as_non_null, br_on_null, br_on_non_null
 	fill(0xfb, 0xfb, immGC)        // the instructions of the gc proposal
-	fill(0xfc, 0xfe, immPrefix)    // saturating, bulk and table; vector; atomic
+	fill(0xfc, 0xfd, immPrefix)    // saturating, bulk and table; vector
+	fill(0xfe, 0xfe, immThreads)   // the instructions of the threads proposal
 	return t
 }()
 
@@ -105,19 +107,6 @@ func simdImmediates(sub uint32) imm {
 	}
 	if sub <= 0x113 { // up to 0xff, then relaxed SIMD
 		return immNone
-	}
-	return immUnknown
-}
-
-// atomicImmediates says what follows the opcode sub behind 0xfe.
-func atomicImmediates(sub uint32) imm {
-	switch {
-	case sub <= 2: // memory.atomic.notify, wait32, wait64
-		return immMem
-	case sub == 3: // atomic.fence and its zero byte
-		return immLane
-	case sub >= 0x10 && sub <= 0x4e: // loads, stores, read-modify-write
-		return immMem
 	}
 	return immUnknown
 }

@@ -112,7 +112,7 @@ func TestParseErrors(t *testing.T) {
 		{"unknown op", bodies(codeBody(0x01), codeBody(0x01, 0xff)), "unknown instruction 0xff (function 1) in section code at byte"},
 		{"unknown simd", bodies(codeBody(0xfd, 0x9a, 0x01)), "unknown instruction 0xfd 154 (function 0) in section code at byte"},
 		{"unknown misc", bodies(codeBody(0xfc, 18)), "unknown instruction 0xfc 18"},
-		{"unknown atomic", bodies(codeBody(0xfe, 4)), "unknown instruction 0xfe 4"},
+		{"atomic", bodies(codeBody(0xfe, 4)), "atomic instruction (0xfe) (function 0) in section code at byte"},
 		{"tail call", bodies(codeBody(0x12, 0)), "tail call (instruction 0x12) (function 0) in section code at byte"},
 		{"throw", bodies(codeBody(0x08, 0)), "exception handling (instruction 0x08) (function 0)"},
 		{"call_ref", bodies(codeBody(0x14, 0)), "typed reference (instruction 0x14)"},

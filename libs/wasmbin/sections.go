@@ -6,6 +6,7 @@ import "slices"
 const (
 	noExceptions = "the engine does not run them (build without exceptions, as with -fno-exceptions)"
 	noGC         = "the engine does not run garbage-collected or typed references (build without the gc and function-references features)"
+	noThreads    = "the engine does not run threads (build without -pthread and the atomics feature)"
 	noTailCalls  = "the engine does not run them (build without the tail-call feature)"
 )
 

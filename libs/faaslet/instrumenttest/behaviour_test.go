@@ -1,0 +1,88 @@
+package instrumenttest
+
+import "testing"
+
+// Fixtures: each exported function without parameters is called in the order of the exports, three rounds in one
+// instance that may have 64 pages. refused is how many of its memory.grow are answered with -1.
+var fixtures = []struct {
+	name, wat string
+	refused   int32
+}{
+	{"no memory.grow", `(module (memory (export "memory") 1) (data (i32.const 0) "no grow")
+		(func (export "f") (result i32) (i32.load (i32.const 0))))`, 0},
+	{"grows", `(module (memory (export "memory") 1)
+		(func (export "one") (result i32) (memory.grow (i32.const 1)))
+		(func (export "zero") (result i32) (memory.grow (i32.const 0)))
+		(func (export "size") (result i32) (memory.size)))`, 0},
+	{"refused", `(module (memory (export "memory") 1)
+		(func (export "much") (result i32) (memory.grow (i32.const 64)))
+		(func (export "most") (result i32) (memory.grow (i32.const -1)))
+		(func (export "some") (result i32) (memory.grow (i32.const 31))))`, 7},
+	{"own maximum", `(module (memory (export "memory") 1 3)
+		(func (export "a") (result i32) (memory.grow (i32.const 2)))
+		(func (export "b") (result i32) (memory.grow (i32.const 1))))`, 5},
+	{"no globals, no type that fits", `(module (memory 1) (func (export "f") (param) (drop (memory.grow (i32.const 100)))))`, 3},
+	{"globals", `(module (memory (export "memory") 1) (global $a (export "a") (mut i32) (i32.const 7)) (global (export "b") i64 (i64.const -1))
+		(func (export "f") (global.set $a (i32.add (global.get $a) (memory.grow (i32.const 40))))))`, 2},
+	{"start function grows", `(module (memory (export "memory") 1) (start $s)
+		(func $s (i32.store (i32.const 8) (memory.grow (i32.const 2))))
+		(func (export "f") (result i32) (i32.load (i32.const 8))))`, 0},
+	{"start function is refused", `(module (memory (export "memory") 1) (start $s)
+		(func $s (i32.store (i32.const 8) (memory.grow (i32.const 200))))
+		(func (export "f") (result i32) (i32.load (i32.const 8))))`, 1},
+	{"start function traps", `(module (memory (export "memory") 1) (start $s) (func $s (drop (memory.grow (i32.const 1))) unreachable))`, 0},
+	{"table and indirect calls", `(module (memory (export "memory") 1) (type $t (func (result i32))) (table 4 funcref)
+		(elem (i32.const 1) $g $h)
+		(func $g (result i32) (memory.grow (i32.const 30))) (func $h (result i32) (i32.const 5))
+		(func (export "a") (result i32) (call_indirect (type $t) (i32.const 1)))
+		(func (export "b") (result i32) (call_indirect (type $t) (i32.const 2)))
+		(func (export "null") (result i32) (call_indirect (type $t) (i32.const 3)))
+		(func (export "beyond") (result i32) (call_indirect (type $t) (i32.const 4))))`, 1},
+	{"traps", `(module (memory (export "memory") 1)
+		(func (export "unreachable") (drop (memory.grow (i32.const 1))) unreachable)
+		(func (export "divide") (result i32) (i32.div_u (i32.const 1) (i32.sub (memory.grow (i32.const 0)) (memory.size))))
+		(func (export "bounds") (result i32) (i32.load (i32.mul (memory.grow (i32.const 0)) (i32.const 65536)))))`, 0},
+	{"dead code", `(module (memory (export "memory") 1)
+		(func (export "f") (result i32) (return (i32.const 1)) (memory.grow (i32.const 1)))
+		(func (export "g") (result i32) (unreachable) (memory.grow)))`, 0},
+	{"nested", `(module (memory (export "memory") 1)
+		(func (export "f") (result i32) (local $i i32) (local $sum i32)
+			(loop $l (block $b
+				(br_if $b (i32.lt_s (memory.grow (memory.grow (i32.const 1))) (i32.const 0)))
+				(local.set $sum (i32.add (local.get $sum) (memory.size))))
+				(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 4))))
+			(local.get $sum)))`, 13},
+	{"references and multi-value", `(module (memory (export "memory") 1) (table $t (export "t") 2 externref) (elem declare func $f)
+		(func $f (export "f") (result i32 i64) (memory.grow (i32.const 1)) (i64.const 2))
+		(func (export "g") (result i32) (table.grow $t (ref.null extern) (i32.const 3)))
+		(func (export "h") (result i32) (ref.is_null (ref.func $f))))`, 0},
+	{"vectors", `(module (memory (export "memory") 1)
+		(func (export "f") (result i32) (local v128)
+			(local.set 0 (i32x4.splat (memory.grow (i32.const 2))))
+			(v128.store (i32.const 16) (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 31 (local.get 0) (v128.const i64x2 1 2)))
+			(v128.store8_lane 3 (i32.const 64) (local.get 0))
+			(i32x4.extract_lane 2 (v128.load (i32.const 16)))))`, 0},
+	{"bulk memory", `(module (memory (export "memory") 1) (data $d "hello") (data (i32.const 32) "active")
+		(func (export "f") (memory.init $d (i32.const 0) (i32.const 0) (i32.const 5)) (memory.copy (i32.const 8) (i32.const 0) (i32.const 40))
+			(memory.fill (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)) (i32.const 7) (i32.const 9)))
+		(func (export "g") (data.drop $d)))`, 0},
+	{"many functions", `(module (memory (export "memory") 1) ` + many(300, `(func (drop (memory.grow (i32.const 0))))`) +
+		` (func (export "f") (result i32) (memory.grow (i32.const 10))))`, 0},
+	{"debug sections", `(module (memory (export "memory") 1) (func (export "f") (result i32) (memory.grow (i32.const 1)))
+		(@custom ".debug_line" (after data) "\01\02") (@custom "mine" (before first) "x"))`, 0},
+}
+
+func many(n int, wat string) string {
+	s := ""
+	for range n {
+		s += wat
+	}
+	return s
+}
+
+func TestInstrumentedModulesBehaveAlike(t *testing.T) {
+	engine := newEngine()
+	for _, f := range fixtures {
+		t.Run(f.name, func(t *testing.T) { same(t, engine, assemble(t, f.wat), f.refused) })
+	}
+}

@@ -25,8 +25,8 @@ PACKAGES := ./... ./sdk/go/... ./examples/...
 MODULES := . sdk/go examples internal/tools
 
 # What runs anywhere: no cgo, no engine. The client on other systems too.
-LIGHT := $(addsuffix /...,$(wildcard ./bus ./services/gateway ./services/planner ./cmd/shoal))
-CLIENT := $(addsuffix /...,$(wildcard ./bus ./cmd/shoal))
+CLIENT := ./bus ./bus/faas ./cmd/shoal
+LIGHT := $(CLIENT) ./services/gateway/... ./services/planner/...
 
 # No version control stamp: git refuses a checkout that belongs to somebody else, and the build must not.
 BUILD := $(GO) build -buildvcs=false -trimpath

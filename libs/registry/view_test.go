@@ -368,7 +368,7 @@ func (p *proxy) accept() {
 		p.mu.Unlock()
 		for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
 			p.wg.Go(func() {
-				_, _ = io.Copy(pair[0], pair[1])
+				_, _ = io.Copy(struct{ io.Writer }{pair[0]}, pair[1]) // only a Writer: between two sockets io.Copy keeps pipes
 				pair[0].Close()
 				pair[1].Close()
 			})

@@ -48,6 +48,7 @@ func (m *Module) walk(r *reader) {
 		r.valType()
 	}
 	for depth := 1; depth > 0; {
+		r.skipPlain()
 		at := r.p
 		switch r.instruction() {
 		case opBlock, opLoop, opIf:
@@ -64,6 +65,25 @@ func (m *Module) walk(r *reader) {
 		}
 	}
 	r.end()
+}
+
+// skipPlain skips the instructions that nobody has to look at, as long as their immediates have one byte each: most of
+// any function.
+func (r *reader) skipPlain() {
+	b, p := r.b, r.p
+	for p+3 <= len(b) {
+		kind := plain[b[p]]
+		if kind == plainAlone {
+			p++
+		} else if kind == plainOne && b[p+1] < 0x80 {
+			p += 2
+		} else if kind == plainMem && b[p+1] < 0x40 && b[p+2] < 0x80 {
+			p += 3
+		} else {
+			break
+		}
+	}
+	r.p = p
 }
 
 // constExpr walks a constant expression to its end.

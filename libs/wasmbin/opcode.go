@@ -68,6 +68,30 @@ var immediates = func() (t [256]imm) {
 	return t
 }()
 
+// How skipPlain may skip an instruction.
+const (
+	plainNot   = iota // not at all
+	plainAlone        // no immediate
+	plainOne          // one immediate
+	plainMem          // alignment and offset
+)
+
+// plain has the instructions that skipPlain skips. It is never changed.
+var plain = func() (t [256]uint8) {
+	for c, k := range immediates {
+		switch o := op(c); {
+		case o == opEnd || o == opMemoryGrow: // walk looks at them
+		case k == immNone:
+			t[c] = plainAlone
+		case k == immIndex || k == imm32 || k == imm64:
+			t[c] = plainOne
+		case k == immMem:
+			t[c] = plainMem
+		}
+	}
+	return t
+}()
+
 // miscImmediates has what follows the opcodes behind 0xfc. It is never changed.
 var miscImmediates = [...]imm{
 	0: immNone, 1: immNone, 2: immNone, 3: immNone, 4: immNone, 5: immNone, 6: immNone, 7: immNone, // *.trunc_sat_*

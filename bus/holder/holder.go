@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,9 @@ import (
 // answerGrace is how long after a call's deadline its holder waits for the worker's own word, which knows more (what the
 // guest wrote, where it was). A guest is stopped within 100 ms of its deadline.
 const answerGrace = 250 * time.Millisecond
+
+// rememberGone is how long a Holder knows that a worker died: much longer than any message is on its way.
+const rememberGone = time.Minute
 
 // Router knows where calls can go. Its methods are called for every call, concurrently, and must not block.
 type Router interface {
@@ -52,7 +56,8 @@ type Holder struct {
 
 	mu     sync.Mutex
 	next   uint64
-	held   map[uint64]*held // by the last token of their reply subject
+	held   map[uint64]*held            // by the last token of their reply subject
+	gone   map[faas.WorkerID]time.Time // workers that died lately: word that a call moved there may come later
 	closed bool
 }
 
@@ -78,7 +83,7 @@ type target struct {
 func New(calls, control *nats.Conn, router Router, log *slog.Logger) *Holder {
 	return &Holder{
 		calls: calls, control: control, router: router, log: log,
-		inbox: nats.NewInbox() + ".", held: make(map[uint64]*held),
+		inbox: nats.NewInbox() + ".", held: make(map[uint64]*held), gone: make(map[faas.WorkerID]time.Time),
 	}
 }
 
@@ -159,6 +164,9 @@ func (x Handle) Cancel(cause *faas.Error) {
 // Gone fails every call that worker has: it is dead, or left without answering.
 func (h *Holder) Gone(worker faas.WorkerID) {
 	h.mu.Lock()
+	now := time.Now()
+	maps.DeleteFunc(h.gone, func(_ faas.WorkerID, when time.Time) bool { return now.Sub(when) > rememberGone })
+	h.gone[worker] = now
 	var lost []*held
 	for token, p := range h.held {
 		if p.at == worker {
@@ -168,8 +176,7 @@ func (h *Holder) Gone(worker faas.WorkerID) {
 	}
 	h.mu.Unlock()
 	for _, p := range lost {
-		h.finish(p, &faas.Result{Worker: worker, Err: faas.Errorf(faas.Unavailable,
-			"worker %s died with the call; it may have run", worker)})
+		h.finish(p, lostWith(worker))
 	}
 }
 
@@ -221,11 +228,7 @@ func (h *Holder) answer(m *nats.Msg) {
 		return // not a token of ours
 	}
 	if w := bus.Moved(m); w != "" {
-		h.mu.Lock()
-		if p := h.held[token]; p != nil {
-			p.at = w
-		}
-		h.mu.Unlock()
+		h.moved(token, w)
 		return
 	}
 	gone := bus.IsNoResponders(m)
@@ -235,6 +238,29 @@ func (h *Holder) answer(m *nats.Msg) {
 		return
 	}
 	h.settle(token, r)
+}
+
+// moved takes note of who has a call now.
+func (h *Holder) moved(token uint64, w faas.WorkerID) {
+	h.mu.Lock()
+	p := h.held[token]
+	if p == nil {
+		h.mu.Unlock()
+		return
+	}
+	p.at = w
+	_, dead := h.gone[w]
+	if dead {
+		delete(h.held, token)
+	}
+	h.mu.Unlock()
+	if dead {
+		h.finish(p, lostWith(w))
+	}
+}
+
+func lostWith(w faas.WorkerID) *faas.Result {
+	return &faas.Result{Worker: w, Err: faas.Errorf(faas.Unavailable, "worker %s died with the call; it may have run", w)}
 }
 
 // refused places a call again that did not start, or ends it when there is nobody left to ask.

@@ -129,7 +129,7 @@ func (f *Faaslet) inInitialiser(err *faas.Error) *faas.Error {
 	}
 	err.Message = "in the initialiser: " + err.Message
 	if c := f.host.call; c != nil {
-		_, stdout, stderr, _ := c.Finish(faas.Reactor)
+		_, stdout, stderr, _ := c.Finish(faas.Reactor, true)
 		if len(stderr) == 0 {
 			stderr = stdout
 		}

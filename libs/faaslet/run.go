@@ -65,7 +65,7 @@ func (f *Faaslet) run(ctx context.Context, c *hostapi.Call, o *Outcome) {
 
 // settle fills in what the guest said.
 func (f *Faaslet) settle(c *hostapi.Call, o *Outcome) {
-	output, stdout, stderr, err := c.Finish(f.module.info.Kind)
+	output, stdout, stderr, err := c.Finish(f.module.info.Kind, o.Err != nil)
 	o.Stdout, o.Stderr = stdout, stderr
 	if o.Err == nil {
 		o.Err = err

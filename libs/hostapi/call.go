@@ -82,21 +82,24 @@ func (c *Call) writeOutput(b []byte) {
 
 // Finish settles, after the guest has ended, what of its words is output and what is log, and returns them; the caller
 // owns them and must not use c again. kind is the module's, whatever CallConfig said. stdout is the output of a command
-// that never called __faasm_write_output, and stdoutLog is empty then. err is too_large when the output passed MaxOutput,
-// else nil: a caller with a reason of its own for the call to fail puts that first.
-func (c *Call) Finish(kind faas.Kind) (output, stdoutLog, stderrLog []byte, err *faas.Error) {
+// that did not fail and never called __faasm_write_output, and stdoutLog is empty then: what a failed guest had to say is
+// for its log. err is too_large when the output passed MaxOutput, else nil: a caller with a reason of its own for the call
+// to fail puts that first.
+func (c *Call) Finish(kind faas.Kind, failed bool) (output, stdoutLog, stderrLog []byte, err *faas.Error) {
 	stdout, stderr := c.WASI.Stdout, c.WASI.Stderr
 	stderrLog = stderr.Log()
+	if !c.wrote && kind != faas.Reactor && stdout.Refused() {
+		err = faas.Errorf(faas.TooLarge, "the output on stdout has more than %d bytes", c.MaxOutput)
+		failed = true
+	}
 	switch {
 	case c.wrote && c.overflow > 0:
 		return nil, stdout.Log(), stderrLog, faas.Errorf(faas.TooLarge, "the output has %d bytes, more than %d", c.overflow, c.MaxOutput)
 	case c.wrote:
 		return c.output, stdout.Log(), stderrLog, nil
-	case kind == faas.Reactor:
+	case kind == faas.Reactor || failed:
 		stdout.BecomeLog(c.MaxLog)
-		return nil, stdout.Log(), stderrLog, nil
-	case stdout.Refused():
-		return nil, nil, stderrLog, faas.Errorf(faas.TooLarge, "the output on stdout has more than %d bytes", c.MaxOutput)
+		return nil, stdout.Log(), stderrLog, err
 	}
 	return stdout.Bytes(), nil, stderrLog, nil
 }

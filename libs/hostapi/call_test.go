@@ -106,8 +106,18 @@ func TestWriteOutputTraps(t *testing.T) {
 			t.Errorf("write_output%v: %v, want a trap", args, err)
 		}
 	}
-	if out, _, _, err := c.Finish(faas.Reactor); string(out) != "012" || err != nil {
+	if out, _, _, err := c.Finish(faas.Reactor, false); string(out) != "012" || err != nil {
 		t.Errorf("output %q, %v; want the one before", out, err)
+	}
+}
+
+// What a command had to say on stdout before it failed is log: there is no output.
+func TestFinishOfAFailure(t *testing.T) {
+	c := NewCall(CallConfig{Kind: faas.Command})
+	printTo(t, c, 1, "so far so good")
+	out, stdout, _, err := c.Finish(faas.Command, true)
+	if len(out) != 0 || string(stdout) != "so far so good" || err != nil {
+		t.Errorf("output %q, stdout %q, error %v", out, stdout, err)
 	}
 }
 
@@ -132,7 +142,7 @@ func TestFinish(t *testing.T) {
 		{"reactor, stdout", faas.Reactor, func(t *testing.T, c *Call) { printTo(t, c, 1, "log") }, "", "log", "", false},
 		{"reactor, output", faas.Reactor, func(t *testing.T, c *Call) { output(t, c, "one"); output(t, c, "a\x00b") }, "a\x00b", "", "", false},
 		{"reactor, long log", faas.Reactor, func(t *testing.T, c *Call) { printTo(t, c, 1, long[:7]); printTo(t, c, 2, long) }, "", "xxxx\n… 3 bytes dropped\n", "xxxx\n… 8 bytes dropped\n", false},
-		{"command, long stdout", faas.Command, func(t *testing.T, c *Call) { printTo(t, c, 1, "12345678"); printTo(t, c, 1, "9") }, "", "", "", true},
+		{"command, long stdout", faas.Command, func(t *testing.T, c *Call) { printTo(t, c, 1, "12345678"); printTo(t, c, 1, "9") }, "", "1234\n… 4 bytes dropped\n", "", true},
 		{"command, long stdout, then write_output", faas.Command, func(t *testing.T, c *Call) {
 			printTo(t, c, 1, "12345678")
 			printTo(t, c, 1, "9")
@@ -147,7 +157,7 @@ func TestFinish(t *testing.T) {
 			t.Run(c.name+"/"+string(known), func(t *testing.T) {
 				call := NewCall(CallConfig{Kind: known, MaxOutput: 8, MaxLog: 4})
 				c.do(t, call)
-				out, stdout, stderr, err := call.Finish(c.kind)
+				out, stdout, stderr, err := call.Finish(c.kind, false)
 				if string(out) != c.output || string(stdout) != c.stdout || string(stderr) != c.stderr {
 					t.Errorf("output %q, stdout %q, stderr %q; want %q, %q, %q", out, stdout, stderr, c.output, c.stdout, c.stderr)
 				}
@@ -185,7 +195,7 @@ func TestReactorFloodsStdout(t *testing.T) {
 			t.Fatal(errno)
 		}
 	}
-	if _, stdout, _, err := c.Finish(faas.Reactor); string(stdout) != "01234567\n… 999992 bytes dropped\n" || err != nil {
+	if _, stdout, _, err := c.Finish(faas.Reactor, false); string(stdout) != "01234567\n… 999992 bytes dropped\n" || err != nil {
 		t.Errorf("%q, %v", stdout, err)
 	}
 }
@@ -195,7 +205,7 @@ func TestOutputIsACopy(t *testing.T) {
 	mem := guest.Memory("hello")
 	must(t, c, mem, "__faasm_write_output", 0, 5)
 	copy(mem, "spoil")
-	if out, _, _, _ := c.Finish(faas.Reactor); string(out) != "hello" {
+	if out, _, _, _ := c.Finish(faas.Reactor, false); string(out) != "hello" {
 		t.Errorf("output %q after the guest changed its memory", out)
 	}
 }
@@ -213,7 +223,7 @@ func TestBacktrace(t *testing.T) {
 	}{{0, "  at inner +0x2a\n  at outer\n"}, {0xffffffff, "  at inner +0x2a\n  at outer\n"}, {1, "  at inner +0x2a\n"}, {99, "  at inner +0x2a\n  at outer\n"}} {
 		call := NewCall(CallConfig{Guest: stack})
 		must(t, call, nil, "__faasm_backtrace", c.depth)
-		if _, _, stderr, _ := call.Finish(faas.Reactor); string(stderr) != c.want {
+		if _, _, stderr, _ := call.Finish(faas.Reactor, false); string(stderr) != c.want {
 			t.Errorf("depth %d: %q, want %q", c.depth, stderr, c.want)
 		}
 	}

@@ -73,3 +73,19 @@ func (t Table) Lookup(module, name string) (*Row, bool) {
 	}
 	return nil, false
 }
+
+// Types returns the types of an import's parameters and results in their binary encoding, and whether it is there: what
+// wasmbin.Check asks of a host.
+func (t Table) Types(module, name string) (params, results []byte, ok bool) {
+	r, ok := t.Lookup(module, name)
+	if !ok {
+		return nil, nil, false
+	}
+	for _, p := range r.Params {
+		params = append(params, byte(p.Type))
+	}
+	for _, v := range r.Results {
+		results = append(results, byte(v))
+	}
+	return params, results, true
+}

@@ -77,7 +77,7 @@ func throw(t *testing.T, r *Row, mem guest.Memory, args []uint64) {
 		return
 	}
 	checkOutside(t, r, before, mem, a)
-	if out, stdout, stderr, _ := c.Finish(faas.Command); len(out) > 64 || len(stdout) > 128 || len(stderr) > 128 {
+	if out, stdout, stderr, _ := c.Finish(faas.Command, false); len(out) > 64 || len(stdout) > 128 || len(stderr) > 128 {
 		t.Fatalf("%s%v: %d, %d and %d bytes pass the limits", r.Name, args[:len(r.Params)], len(out), len(stdout), len(stderr))
 	}
 }

@@ -29,6 +29,8 @@ type Config struct {
 	DrainTimeout time.Duration // default faas.DefaultTimeout
 	CPUFeatures  string        // of this machine, as its artefacts' keys have them
 	Log          *slog.Logger
+
+	joined func() // called when Ready closes; nil for nothing
 }
 
 // Artefacts gives compiled modules as files.

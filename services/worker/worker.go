@@ -125,6 +125,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.log.Info("worker joined", "slots", w.cfg.Slots, "queue", w.cfg.Queue, "engine", w.cfg.Engine.Version())
 	close(w.ready)
+	if w.cfg.joined != nil {
+		w.cfg.joined()
+	}
 	err = g.Run(live)
 	w.background.Wait()
 	if err == nil && w.replaced.Load() {

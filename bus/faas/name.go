@@ -42,7 +42,7 @@ func (n *Name) UnmarshalText(b []byte) error {
 func ParseName(s string) (Name, error) {
 	tenant, function, ok := strings.Cut(s, "/")
 	if !ok {
-		return Name{}, Errorf(BadRequest, "function %q has no tenant: write tenant/function", s)
+		return Name{}, Errorf(BadRequest, "function %q has no tenant: write tenant/function", clip([]byte(s)))
 	}
 	n := Name{Tenant: tenant, Function: function}
 	return n, n.Validate()

@@ -57,7 +57,7 @@ func ParseSize(text string) (Size, error) {
 	}
 	v, err := strconv.ParseInt(num, 10, 64)
 	if err != nil || v < 0 || Size(v) > math.MaxInt64/unit {
-		return 0, Errorf(BadRequest, "size %q: want a number and B, KiB, MiB or GiB, as 128MiB", text)
+		return 0, Errorf(BadRequest, "size %q: want a number and B, KiB, MiB or GiB, as 128MiB", clip([]byte(text)))
 	}
 	return Size(v) * unit, nil
 }

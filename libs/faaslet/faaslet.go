@@ -90,14 +90,11 @@ func (f *Faaslet) start(ctx context.Context) *faas.Error {
 
 // initialize instantiates the module and runs the initialiser, if there is one, both as guest code that may be ended.
 func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
-	info := &f.module.info
-	guest := info.HasStart || info.HasInitialize
-	if guest {
-		f.host.begin(ctx, nil)
-		defer f.host.end()
-		stop := f.watch(ctx)
-		defer stop()
-	}
+	// A start function runs within Start, and an artefact does not tell whether it has one.
+	f.host.begin(ctx, nil)
+	defer f.host.end()
+	stop := f.watch(ctx)
+	defer stop()
 	fail := f.instance.Start(f.module.pre)
 	if fail == nil && f.instance.HasInit() {
 		fail = f.instance.Init()
@@ -108,7 +105,7 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		}
 		return f.inInitialiser(f.failed(ctx, fail))
 	}
-	if guest && ctx.Err() != nil { // the watch may have marked the instance just now
+	if ctx.Err() != nil { // the watch may have marked the instance just now
 		return endOf(ctx)
 	}
 	return nil

@@ -13,7 +13,7 @@ const MaxFrames = 32
 // Failure is how a guest ended that did not return.
 type Failure struct {
 	Code    int    // the trap code, -1 for an error of the host or of wasmtime
-	Message string // the innermost reason
+	Message string // the innermost reason; "trap: " and its name where there is a code
 	Frames  []Frame
 	Killed  bool // by Kill
 }
@@ -43,8 +43,8 @@ func (f *Failure) Trap() string {
 	return "trap"
 }
 
-// failure takes what the last call left in error or trap.
-func (in *Instance) failure() *Failure {
+// failure takes what the last call left in error or trap. probed says that the call was that of the probe.
+func (in *Instance) failure(probed bool) *Failure {
 	f := &Failure{Code: -1, Killed: in.Killed()}
 	var msg C.wasm_byte_vec_t
 	var frames C.wasm_frame_vec_t
@@ -53,8 +53,10 @@ func (in *Instance) failure() *Failure {
 		var code C.wasmtime_trap_code_t
 		if C.wasmtime_trap_code(in.c.trap, &code) {
 			f.Code = int(code)
+			f.Message = "trap: " + f.Trap()
+		} else {
+			C.wasm_trap_message(in.c.trap, &msg)
 		}
-		C.wasm_trap_message(in.c.trap, &msg)
 		C.wasm_trap_trace(in.c.trap, &frames)
 	case in.c.error != nil:
 		C.wasmtime_error_message(in.c.error, &msg)
@@ -63,8 +65,14 @@ func (in *Instance) failure() *Failure {
 		f.Message = "ended without a reason"
 		return f
 	}
-	f.Message = Cause(takeBytes(&msg))
-	for _, p := range unsafe.Slice(frames.data, min(int(frames.size), MaxFrames)) {
+	if f.Message == "" { // a message lists every frame, and a stack overflow has ten thousands
+		f.Message = Cause(takeBytes(&msg))
+	}
+	all := unsafe.Slice(frames.data, int(frames.size))
+	if probed {
+		all = undouble(all)
+	}
+	for _, p := range all[:min(len(all), MaxFrames)] {
 		f.Frames = append(f.Frames, frame(p))
 	}
 	C.wasm_frame_vec_delete(&frames) // before what the frames point into
@@ -86,10 +94,25 @@ func frame(p *C.wasm_frame_t) Frame {
 	return fr
 }
 
+// undouble returns all without its second half when that equals the first: a host function called by the host has no
+// WebAssembly frames of its own, and wasmtime 25.0.0 then lists those below it twice.
+func undouble(all []*C.wasm_frame_t) []*C.wasm_frame_t {
+	half := len(all) / 2
+	if len(all)%2 != 0 {
+		return all
+	}
+	for i := range half {
+		if C.wasm_frame_module_offset(all[i]) != C.wasm_frame_module_offset(all[half+i]) {
+			return all
+		}
+	}
+	return all[:half]
+}
+
 // Backtrace returns the guest's stack. Preconditions: it is called during a HostCall of in, on its goroutine.
 func (in *Instance) Backtrace() []Frame {
 	if !C.shoal_instance_probe(in.c) {
 		return nil
 	}
-	return in.failure().Frames
+	return in.failure(true).Frames
 }

@@ -62,7 +62,7 @@ func (in *Instance) Start(p *Pre) *Failure {
 	if C.shoal_instance_start(in.c, p.p) {
 		return nil
 	}
-	return in.failure()
+	return in.failure(false)
 }
 
 // HasEntry reports whether the entry function was found.
@@ -77,7 +77,7 @@ func (in *Instance) Call() (uint32, *Failure) {
 	if C.shoal_instance_call(in.c, C.SHOAL_ENTRY) {
 		return *(*uint32)(unsafe.Pointer(&in.c.raw[0])), nil
 	}
-	return 0, in.failure()
+	return 0, in.failure(false)
 }
 
 // Init runs the init function. Preconditions: HasInit, and the function takes and returns nothing.
@@ -85,7 +85,7 @@ func (in *Instance) Init() *Failure {
 	if C.shoal_instance_call(in.c, C.SHOAL_INIT) {
 		return nil
 	}
-	return in.failure()
+	return in.failure(false)
 }
 
 // Kill ends the guest at its next function entry or loop iteration, or when it next enters one. It may be called from any

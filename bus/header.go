@@ -66,6 +66,9 @@ func DecodeCall(m *nats.Msg) (*faas.Call, error) {
 	if c.ID, err = faas.ParseCallID(get(m, HeaderCall)); err != nil {
 		return nil, headerError(HeaderCall, err)
 	}
+	if c.ID.IsZero() {
+		return nil, faas.Errorf(faas.BadRequest, "header %s: the zero id names no call", HeaderCall)
+	}
 	if c.Name, err = faas.ParseName(get(m, HeaderFunction)); err != nil {
 		return nil, headerError(HeaderFunction, err)
 	}
@@ -89,7 +92,7 @@ func DecodeCall(m *nats.Msg) (*faas.Call, error) {
 	}
 	if v := get(m, HeaderHops); v != "" {
 		if c.Hops, err = strconv.Atoi(v); err != nil || c.Hops < 0 || c.Hops > 1<<10 {
-			return nil, faas.Errorf(faas.BadRequest, "header %s: %q is not a small number", HeaderHops, v)
+			return nil, faas.Errorf(faas.BadRequest, "header %s: %q is not a small number", HeaderHops, clip(v))
 		}
 	}
 	if v := get(m, HeaderRefused); v != "" {
@@ -129,7 +132,7 @@ func ParseTimeout(v string) (time.Duration, error) {
 	ms, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || ms < 1 || ms > faas.MaxTimeout.Milliseconds() {
 		return 0, faas.Errorf(faas.BadRequest, "header %s: %q is not a number of milliseconds from 1 to %d",
-			HeaderTimeout, v, faas.MaxTimeout.Milliseconds())
+			HeaderTimeout, clip(v), faas.MaxTimeout.Milliseconds())
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }
@@ -228,7 +231,7 @@ func setError(h nats.Header, e *faas.Error) []byte {
 func oneLine(s string) string {
 	const most = 512
 	if len(s) > most {
-		s = s[:most]
+		s = strings.ToValidUTF8(s[:most], "")
 	}
 	b := []byte(s)
 	for i, c := range b {
@@ -238,6 +241,9 @@ func oneLine(s string) string {
 	}
 	return string(b)
 }
+
+// clip keeps what somebody else wrote from filling our messages.
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
 
 func headerError(header string, err error) error {
 	return faas.Errorf(faas.BadRequest, "header %s: %s", header, faas.AsError(err).Message)

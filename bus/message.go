@@ -126,6 +126,23 @@ func (UploadRequest) messageType() string { return "shoal.v1.upload_request" }
 func (UploadReply) messageType() string   { return "shoal.v1.upload_reply" }
 func (LogLine) messageType() string       { return "shoal.v1.log_line" }
 
+// checked messages are refused by Unmarshal when what they are about is missing.
+type checked interface{ check() error }
+
+func (e FunctionEvent) check() error { return e.Function.Name.Validate() }
+func (e RouteEvent) check() error    { return e.Name.Validate() }
+func (r UploadRequest) check() error { return r.Name.Validate() }
+func (r UploadReply) check() error   { return r.Function.Name.Validate() }
+
+func (e WorkerEvent) check() error {
+	for i := range e.Worker.Warm {
+		if err := e.Worker.Warm[i].Name.Validate(); err != nil {
+			return err
+		}
+	}
+	return faas.CheckWorkerID(e.Worker.ID)
+}
+
 type envelope struct {
 	Type string `json:"type"`
 }
@@ -146,7 +163,8 @@ func Marshal(m Message) []byte {
 	return append(out, body[1:]...)
 }
 
-// Unmarshal decodes a message of type M; another type or broken JSON is a bad_request Error.
+// Unmarshal decodes a message of type M; another type, broken JSON or the lack of what the message is about is a
+// bad_request Error.
 func Unmarshal[M Message](b []byte) (M, error) {
 	var m M
 	var head envelope
@@ -158,6 +176,11 @@ func Unmarshal[M Message](b []byte) (M, error) {
 	}
 	if err := json.Unmarshal(b, &m); err != nil {
 		return m, faas.Errorf(faas.BadRequest, "message %s: %s", m.messageType(), err)
+	}
+	if c, ok := any(m).(checked); ok {
+		if err := c.check(); err != nil {
+			return m, faas.Errorf(faas.BadRequest, "message %s: %s", m.messageType(), faas.AsError(err).Message)
+		}
 	}
 	return m, nil
 }

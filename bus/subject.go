@@ -81,7 +81,7 @@ func WorkerEventWildcard() string { return wildcardWorker }
 func ParseWorkerEventSubject(subject string) (faas.WorkerID, error) {
 	id, ok := strings.CutPrefix(subject, eventWorker)
 	if !ok {
-		return "", faas.Errorf(faas.BadRequest, "subject %q is not %s<id>", subject, eventWorker)
+		return "", faas.Errorf(faas.BadRequest, "subject %q is not %s<id>", clip(subject), eventWorker)
 	}
 	return faas.WorkerID(id), faas.CheckWorkerID(faas.WorkerID(id))
 }
@@ -134,11 +134,11 @@ const (
 func parseName(subject, prefix string) (faas.Name, error) {
 	rest, ok := strings.CutPrefix(subject, prefix)
 	if !ok {
-		return faas.Name{}, faas.Errorf(faas.BadRequest, "subject %q is not %s<tenant>.<function>", subject, prefix)
+		return faas.Name{}, faas.Errorf(faas.BadRequest, "subject %q is not %s<tenant>.<function>", clip(subject), prefix)
 	}
 	tenant, function, ok := strings.Cut(rest, ".")
 	if !ok {
-		return faas.Name{}, faas.Errorf(faas.BadRequest, "subject %q has no function: want %s<tenant>.<function>", subject, prefix)
+		return faas.Name{}, faas.Errorf(faas.BadRequest, "subject %q has no function: want %s<tenant>.<function>", clip(subject), prefix)
 	}
 	n := faas.Name{Tenant: tenant, Function: function}
 	return n, n.Validate()

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
 	"github.com/shoal-run/shoal/bus"
@@ -63,7 +62,7 @@ func (g *Gateway) putFunction(w http.ResponseWriter, r *http.Request) {
 		problem(w, moduleTooLarge(g.cfg.MaxModule))
 		return
 	}
-	object := "staging/" + uuid.NewString()
+	object := "staging/" + faas.NewCallID().String()
 	version, err := g.stage(r.Context(), object, http.MaxBytesReader(w, r.Body, int64(g.cfg.MaxModule)))
 	if err != nil {
 		problem(w, err)

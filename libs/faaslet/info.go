@@ -28,14 +28,16 @@ func infoOf(wm *wasmtime.Module) wasmbin.Info {
 			}
 			continue
 		}
-		if x.Type().FuncType() == nil {
+		ft := x.Type().FuncType()
+		if ft == nil || len(ft.Params()) > 0 {
 			continue
 		}
+		results := ft.Results()
 		switch x.Name() {
 		case "handle":
-			handle = true
+			handle = len(results) == 0 || len(results) == 1 && results[0].Kind() == wasmtime.KindI32
 		case "_start":
-			start = true
+			start = len(results) == 0
 		case "_initialize":
 			initialize = true
 		}

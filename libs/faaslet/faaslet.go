@@ -94,18 +94,18 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 	f.host.begin(ctx, nil)
 	defer f.host.end()
 	stop := f.watch(ctx)
-	defer stop()
 	fail := f.instance.Start(f.module.pre)
 	if fail == nil && f.instance.HasInit() {
 		fail = f.instance.Init()
 	}
+	stop()
 	if fail != nil {
 		if isNoMap(fail) {
 			return faas.Errorf(faas.NoCapacity, "no address space for a Faaslet: %s", fail.Message)
 		}
 		return f.inInitialiser(f.failed(ctx, fail))
 	}
-	if ctx.Err() != nil { // the watch may have marked the instance just now
+	if ctx.Err() != nil { // the watch may have marked the instance after its guest had ended
 		return endOf(ctx)
 	}
 	return nil

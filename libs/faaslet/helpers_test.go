@@ -57,7 +57,7 @@ func load(t testing.TB, e *Engine, wat string) *Module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := wasmbin.Check(m, hostFunc(e.table))
+	info, err := wasmbin.Check(m, e.table.Types)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,22 +71,6 @@ func load(t testing.TB, e *Engine, wat string) *Module {
 	}
 	t.Cleanup(mod.Close)
 	return mod
-}
-
-func hostFunc(t hostapi.Table) wasmbin.HostFunc {
-	return func(module, name string) (params, results []byte, ok bool) {
-		r, ok := t.Lookup(module, name)
-		if !ok {
-			return nil, nil, false
-		}
-		for _, p := range r.Params {
-			params = append(params, byte(p.Type))
-		}
-		for _, v := range r.Results {
-			results = append(results, byte(v))
-		}
-		return params, results, true
-	}
 }
 
 func newFaaslet(t testing.TB, m *Module, s Setup) *Faaslet {

@@ -10,7 +10,10 @@ import (
 	"testing"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
+	"github.com/shoal-run/shoal/internal/leakcheck"
 )
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 type hostFunc func(row uint32, mem []byte, args []Slot) (uint64, error)
 

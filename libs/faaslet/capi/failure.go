@@ -5,7 +5,10 @@ package capi
 // #include "capi.h"
 import "C"
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // MaxFrames is how many frames of a backtrace are kept, the innermost ones.
 const MaxFrames = 32
@@ -22,7 +25,7 @@ type Failure struct {
 type Frame struct {
 	Func   uint32 // index of the function in the module
 	Name   string // from the name section, "" without one
-	Offset uint32 // of the instruction, in bytes from the start of the module
+	Offset uint32 // of the instruction, in bytes from the start of the module; 0 when it is not known
 }
 
 // trapNames are wasmtime's trap codes (enum wasmtime_trap_code_enum), by code.
@@ -87,7 +90,10 @@ func (in *Instance) failure(probed bool) *Failure {
 }
 
 func frame(p *C.wasm_frame_t) Frame {
-	fr := Frame{Func: uint32(C.wasm_frame_func_index(p)), Offset: uint32(C.wasm_frame_module_offset(p))}
+	fr := Frame{Func: uint32(C.wasm_frame_func_index(p))}
+	if at := uint64(C.wasm_frame_module_offset(p)); at <= math.MaxUint32 {
+		fr.Offset = uint32(at)
+	}
 	if v := C.wasmtime_frame_func_name(p); v != nil {
 		fr.Name = C.GoStringN(v.data, C.int(v.size))
 	}

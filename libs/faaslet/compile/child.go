@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -47,9 +48,14 @@ func (c Confinement) Missing() []string {
 	return out
 }
 
+// armed says that MaybeChild was called, without which a child would be a second copy of the whole program. It is set once
+// and is state of the package because what it speaks of is the process.
+var armed atomic.Bool
+
 // MaybeChild does the job and ends the process when the process is a compile child, and else returns at once. It is the
 // first thing that main does.
 func MaybeChild() {
+	armed.Store(true)
 	spec, ok := os.LookupEnv(marker)
 	if !ok || len(os.Args) != 1 || os.Args[0] != argv0 {
 		return

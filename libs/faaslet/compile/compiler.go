@@ -81,6 +81,9 @@ var errWall = errors.New("wall limit")
 
 func (c Compiler) spawn(ctx context.Context, job string, module []byte) (Result, error) {
 	c = c.withDefaults()
+	if !armed.Load() {
+		return Result{}, faas.Errorf(faas.Internal, "this program can't compile: its main does not call compile.MaybeChild")
+	}
 	if ctx.Err() != nil {
 		return Result{}, c.endOf(ctx)
 	}

@@ -119,6 +119,9 @@ func (c Compiler) judge(ctx context.Context, cmd *exec.Cmd, conf Confinement, er
 	}
 	conf = reply.Confinement
 	conf.Network = r.Confinement.Network // only the parent knows
+	if conf.Network == ownUser {
+		conf.User = "" // what is nobody in there is the worker's user on the machine
+	}
 	r.Confinement = conf
 	if reply.Code != "" {
 		if reply.Code == faas.Internal && outOfMemory(reply.Reason) {

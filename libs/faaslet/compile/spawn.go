@@ -34,13 +34,15 @@ type order struct {
 	CPU    time.Duration `json:"cpu"`
 }
 
-// namespaces are the ways to leave the network, the best first. In a user namespace of its own the child is nobody.
+const ownUser = "own user and network namespace"
+
+// namespaces are the ways to leave the network, the best first. It is never changed.
 var namespaces = []struct {
 	name string
 	attr syscall.SysProcAttr
 }{
 	{"own network namespace", syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC}},
-	{"own user and network namespace", syscall.SysProcAttr{
+	{ownUser, syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,
 	}},
 	{"", syscall.SysProcAttr{}},

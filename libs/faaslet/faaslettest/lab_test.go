@@ -1,0 +1,34 @@
+//go:build linux && cgo
+
+package faaslettest
+
+import (
+	"testing"
+
+	"github.com/shoal-run/shoal/internal/leakcheck"
+)
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+// TestLab does each thing that benchmarks time.
+func TestLab(t *testing.T) {
+	l, err := NewLab()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	Cgo(10)
+	CgoCallbacks(10)
+	done, err := l.HostCalls(1)
+	if err != nil || done != callsPerRun {
+		t.Errorf("host calls: %d, %v", done, err)
+	}
+	for name, f := range map[string]func(int) error{
+		"raw": l.RawCalls, "wrapper": l.WrapperCalls, "wrapper lives": l.WrapperLives,
+		"lives": func(n int) error { return l.Lives(t.Context(), n) },
+	} {
+		if err := f(10); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

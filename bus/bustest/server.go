@@ -29,6 +29,9 @@ func Start(t testing.TB) *Server {
 	return &Server{srv}
 }
 
+// Stop ends the server before the test does. It is idempotent.
+func (s *Server) Stop() { s.srv.Close() }
+
 // Connect returns a connection as services have it, which ends with the test or when it is closed.
 func (s *Server) Connect(t testing.TB) *nats.Conn {
 	t.Helper()

@@ -2,9 +2,14 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/bustest"
 	"github.com/shoal-run/shoal/bus/faas"
 )
 
@@ -89,4 +94,56 @@ func TestRefreshTellsAll(t *testing.T) {
 	if len(events) != 1 || len(events[0].Workers) != 1 {
 		t.Errorf("told %v", events)
 	}
+}
+
+// route waits until a route of echo, version 1, names exactly these workers, and returns its event.
+func route(t *testing.T, events <-chan *nats.Msg, want ...faas.WorkerID) bus.RouteEvent {
+	t.Helper()
+	deadline := time.Now().Add(2 * time.Second)
+	var last bus.RouteEvent
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			t.Fatalf("the route is %v, want %v", last.Workers, want)
+		}
+		e, err := bus.Unmarshal[bus.RouteEvent](bustest.Receive(t, events, left, fmt.Sprintf("route to %v; the last was %v", want, last.Workers)).Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last = e; e.Name == echo && e.Version == v1 && slices.Equal(e.Workers, want) {
+			return e
+		}
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	s := bustest.Start(t)
+	nc := s.Connect(t)
+	run(t, s)
+	events := bustest.Subscribe(t, nc, bus.RouteEventSubject())
+	warm := func(ready int) func(*faas.Worker) {
+		return func(f *faas.Worker) { f.Warm = []faas.WarmCounts{has(ready, 0)} }
+	}
+	a := bustest.NewWorker(t, s, "alpha", 4)
+	a.Update(warm(1))
+	route(t, events, a.ID)
+	b := bustest.NewWorker(t, s, "beta", 4)
+	b.Update(warm(3))
+	route(t, events, b.ID, a.ID) // best first
+
+	// Who comes later learns the route too.
+	late := bustest.Subscribe(t, nc, bus.RouteEventSubject())
+	if err := nc.Publish(bus.WorkerQuerySubject(), nil); err != nil {
+		t.Fatal(err)
+	}
+	route(t, late, b.ID, a.ID)
+
+	b.Update(func(f *faas.Worker) { f.State = faas.WorkerDraining })
+	route(t, events, a.ID)
+	a.Update(func(f *faas.Worker) { f.Warm = nil })
+	route(t, events)
+	a.Update(warm(1))
+	route(t, events, a.ID)
+	a.Kill()
+	route(t, events)
 }

@@ -1,0 +1,127 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/artefact"
+	"github.com/shoal-run/shoal/libs/objectstore"
+	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+func (s *Service) key(v faas.Version) artefact.Key {
+	return artefact.Key{Version: v, Engine: s.cfg.EngineVersion, CPU: s.cfg.CPU}
+}
+
+// keepArtefact makes sure that the store has an artefact of the module that workers will take, and that it is young. It
+// returns how long compiling took, 0 when there was nothing to compile. Of several deploys of one version at once, one
+// compiles.
+func (s *Service) keepArtefact(ctx context.Context, v faas.Version, module []byte) (time.Duration, error) {
+	for {
+		s.mu.Lock()
+		busy := s.compiling[v]
+		if busy == nil {
+			s.compiling[v] = make(chan struct{})
+		}
+		s.mu.Unlock()
+		if busy == nil {
+			break
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+	defer func() {
+		s.mu.Lock()
+		close(s.compiling[v])
+		delete(s.compiling, v)
+		s.mu.Unlock()
+	}()
+	if ok, err := s.usable(ctx, v); ok || err != nil {
+		return 0, err
+	}
+	return s.compile(ctx, v, module)
+}
+
+// usable reports whether the store has an artefact that workers will take; it deletes one that they will not.
+func (s *Service) usable(ctx context.Context, v faas.Version) (bool, error) {
+	key := s.key(v)
+	r, err := s.cfg.Store.Get(ctx, key.Object())
+	if faas.CodeOf(err) == faas.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	err = artefact.Verify(s.cfg.Key.Public().(ed25519.PublicKey), key, r, io.Discard)
+	if err == nil {
+		err = s.cfg.Store.Touch(ctx, key.Object())
+	}
+	switch {
+	case err == nil:
+		return true, nil
+	case refused(err):
+		s.log.Warn("artefact refused, compiling anew", telemetry.KeyVersion, v.Short(), "object", key.Object(), telemetry.KeyErr, err)
+		if err := s.cfg.Store.Delete(ctx, key.Object()); err != nil && faas.CodeOf(err) != faas.NotFound {
+			return false, err
+		}
+		return false, nil
+	case faas.CodeOf(err) == faas.NotFound: // deleted while we looked
+		return false, nil
+	default:
+		return false, fmt.Errorf("verify the artefact: %w", err)
+	}
+}
+
+// refused reports whether err says that an artefact is not what it should be, rather than that it could not be read.
+func refused(err error) bool {
+	for _, bad := range []error{
+		artefact.ErrFormat, artefact.ErrSignature, artefact.ErrMismatch, artefact.ErrCorrupt, objectstore.ErrCorrupt,
+	} {
+		if errors.Is(err, bad) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Service) compile(ctx context.Context, v faas.Version, module []byte) (time.Duration, error) {
+	began := time.Now()
+	instrumented, err := wasmbin.Instrument(module)
+	if err != nil {
+		return 0, fmt.Errorf("instrument: %w", err)
+	}
+	payload, err := s.cfg.Compiler.Compile(ctx, instrumented)
+	if err != nil {
+		return 0, fmt.Errorf("compile: %w", err)
+	}
+	took := time.Since(began)
+	key := s.key(v)
+	head, err := artefact.Sign(s.cfg.Key, key, payload)
+	if err != nil {
+		return 0, fmt.Errorf("sign: %w", err)
+	}
+	_, err = s.cfg.Store.Put(ctx, key.Object(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(payload)))
+	return took, err
+}
+
+// digest is how the object store writes the digest that v is.
+func digest(v faas.Version) string {
+	sum, err := hex.DecodeString(string(v))
+	if err != nil { // v was validated
+		return ""
+	}
+	return "SHA-256=" + base64.URLEncoding.EncodeToString(sum)
+}

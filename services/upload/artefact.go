@@ -15,7 +15,6 @@ import (
 	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/telemetry"
-	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 func (s *Service) key(v faas.Version) artefact.Key {
@@ -99,11 +98,7 @@ func refused(err error) bool {
 
 func (s *Service) compile(ctx context.Context, v faas.Version, module []byte) (time.Duration, error) {
 	began := time.Now()
-	instrumented, err := wasmbin.Instrument(module)
-	if err != nil {
-		return 0, fmt.Errorf("instrument: %w", err)
-	}
-	payload, err := s.cfg.Compiler.Compile(ctx, instrumented)
+	payload, err := s.cfg.Compiler.Compile(ctx, module)
 	if err != nil {
 		return 0, fmt.Errorf("compile: %w", err)
 	}

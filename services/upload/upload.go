@@ -29,7 +29,8 @@ import (
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
-// compiler turns an instrumented module into machine code; libs/faaslet/compile does it in a child process.
+// compiler adds the engine's pre-pass to a module and turns it into machine code; libs/faaslet/compile does it in a child
+// process.
 type compiler interface {
 	Compile(ctx context.Context, module []byte) ([]byte, error)
 }

@@ -177,7 +177,7 @@ func mergeInto(doc, patch map[string]any) {
 }
 
 func (g *fakeGateway) list(w http.ResponseWriter, r *http.Request) error {
-	fs := []functionJSON{}
+	fs := []faas.Function{}
 	for name, f := range g.functions {
 		if t := r.PathValue("tenant"); t == "" || t == name.Tenant {
 			fs = append(fs, functionOf(*f))

@@ -43,8 +43,8 @@ func (a *app) ls() *cobra.Command {
 func (a *app) printFunctions(functions []faas.Function) error {
 	if a.output == jsonFormat {
 		doc := struct {
-			Functions []functionJSON `json:"functions"`
-		}{make([]functionJSON, len(functions))}
+			Functions []faas.Function `json:"functions"`
+		}{make([]faas.Function, len(functions))}
 		for i, f := range functions {
 			doc.Functions[i] = functionOf(f)
 		}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 )
 
+//go:generate go test . -run ^TestManual$ -update
+
 // process is what the command line sees of the process it runs in; tests make their own.
 type process struct {
 	stdin          io.Reader

@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -136,7 +137,7 @@ func (c *Client) Deploy(ctx context.Context, name faas.Name, module Module, sett
 	}
 	r.query, r.body, r.size, r.kind = q, module.Body, module.Size, "application/wasm"
 	var doc struct {
-		functionDocument
+		faas.Function
 		Unchanged bool  `json:"unchanged"`
 		CompileMs int64 `json:"compile_ms"`
 	}
@@ -145,7 +146,7 @@ func (c *Client) Deploy(ctx context.Context, name faas.Name, module Module, sett
 		return nil, err
 	}
 	return &Deployed{
-		Function: doc.function(), New: status == http.StatusCreated, Unchanged: doc.Unchanged,
+		Function: doc.Function, New: status == http.StatusCreated, Unchanged: doc.Unchanged,
 		Compiled: time.Duration(doc.CompileMs) * time.Millisecond,
 	}, nil
 }
@@ -160,12 +161,11 @@ func (c *Client) Change(ctx context.Context, name faas.Name, settings Settings) 
 	if err != nil {
 		return nil, err
 	}
-	r.bytes(patch, "application/merge-patch+json")
-	var doc functionDocument
-	if _, err := c.document(ctx, r, &doc); err != nil {
+	r.body, r.size, r.kind = bytes.NewReader(patch), int64(len(patch)), "application/merge-patch+json"
+	var f faas.Function
+	if _, err := c.document(ctx, r, &f); err != nil {
 		return nil, err
 	}
-	f := doc.function()
 	return &f, nil
 }
 
@@ -189,16 +189,10 @@ func (c *Client) Functions(ctx context.Context, tenant string) ([]faas.Function,
 		r.path = append(r.path, tenant)
 	}
 	var doc struct {
-		Functions []functionDocument `json:"functions"`
+		Functions []faas.Function `json:"functions"`
 	}
-	if _, err := c.document(ctx, r, &doc); err != nil {
-		return nil, err
-	}
-	fs := make([]faas.Function, len(doc.Functions))
-	for i, d := range doc.Functions {
-		fs[i] = d.function()
-	}
-	return fs, nil
+	_, err := c.document(ctx, r, &doc)
+	return doc.Functions, err
 }
 
 // Description is a function and who has it ready.
@@ -221,13 +215,13 @@ func (c *Client) Function(ctx context.Context, name faas.Name) (*Description, er
 		return nil, err
 	}
 	var doc struct {
-		functionDocument
+		faas.Function
 		Workers []Readiness `json:"workers"`
 	}
 	if _, err := c.document(ctx, r, &doc); err != nil {
 		return nil, err
 	}
-	return &Description{Function: doc.function(), Workers: doc.Workers}, nil
+	return &Description{Function: doc.Function, Workers: doc.Workers}, nil
 }
 
 // Workers returns the workers that the gateway knows.

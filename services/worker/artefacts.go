@@ -16,7 +16,6 @@ import (
 	"github.com/shoal-run/shoal/libs/artefact/cache"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/telemetry"
-	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // StoredArtefacts are the artefacts that the upload service signed, from the object store, and where none fits this
@@ -62,9 +61,6 @@ func (a *StoredArtefacts) compile(ctx context.Context, v faas.Version) (string, 
 	module, err := a.module(ctx, v)
 	if err != nil {
 		return "", nil, err
-	}
-	if module, err = wasmbin.Instrument(module); err != nil {
-		return "", nil, fmt.Errorf("instrument module %s: %w", v.Short(), err)
 	}
 	began := time.Now()
 	compiled, err := a.Compiler.Compile(ctx, module)

@@ -17,10 +17,10 @@ import (
 
 const (
 	tickEvery   = 50 * time.Millisecond
-	settleFew   = 50 * time.Millisecond // after the query, when somebody has answered
-	settleNone  = 2 * bus.BeatInterval  // after the query, when nobody has
-	rejoinEvery = time.Second           // at most, per incarnation
-	backlog     = 1 << 13               // messages that wait while changes are delivered; beats say the rest again
+	settleFew   = 50 * time.Millisecond        // after the query, when somebody has answered
+	settleNone  = bus.BeatInterval + settleFew // after the query, when nobody has: whoever is there has beaten
+	rejoinEvery = time.Second                  // at most, per incarnation
+	backlog     = 1 << 13                      // messages that wait while changes are delivered; beats say the rest again
 )
 
 // Config is what a Members needs.
@@ -93,7 +93,7 @@ func (m *Members) OnBeat(f func(faas.Worker)) {
 	m.onBeat = append(m.onBeat, f)
 }
 
-// Ready is closed once Run listens and has heard the workers that are there, or nobody for half a second.
+// Ready is closed once Run listens and has heard the workers that are there, or nobody for longer than a beat.
 func (m *Members) Ready() <-chan struct{} { return m.ready }
 
 // Run listens, pings and tells listeners until ctx is done, and then returns nil. It may run once.

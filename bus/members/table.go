@@ -130,14 +130,14 @@ func (t *Table) Apply(e bus.WorkerEvent, now time.Time) ([]Change, Verdict) {
 		}
 		return append(changes, t.add(w, e, now)), Taken
 	}
+	if e.Kind == bus.EventLeft { // true whatever was overtaken
+		return []Change{t.end(m, w, faas.WorkerLeft, now, "")}, Taken
+	}
 	if e.Seq <= m.seq {
 		return nil, Stale
 	}
 	m.seq = e.Seq
 	t.heard(m, now)
-	if e.Kind == bus.EventLeft {
-		return []Change{t.end(m, w, faas.WorkerLeft, now, "")}, Taken
-	}
 	was, next := m.now.Load().State, stateOf(e)
 	kind, changed := transitions[was][next]
 	if !changed {

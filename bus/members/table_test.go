@@ -139,7 +139,8 @@ func TestVerdicts(t *testing.T) {
 		{"older incarnation", bus.WorkerEvent{Kind: bus.EventBeat, Seq: 9, Worker: faas.Worker{ID: a1}}, Older},
 		{"newer incarnation", bus.WorkerEvent{Kind: bus.EventBeat, Seq: 1, Worker: faas.Worker{ID: a3}}, Taken},
 		{"replaced incarnation", bus.WorkerEvent{Kind: bus.EventBeat, Seq: 8, Worker: faas.Worker{ID: a2}}, Gone},
-		{"left", bus.WorkerEvent{Kind: bus.EventLeft, Seq: 2, Worker: faas.Worker{ID: a3}}, Taken},
+		{"beat", bus.WorkerEvent{Kind: bus.EventBeat, Seq: 3, Worker: faas.Worker{ID: a3}}, Taken},
+		{"left, overtaken by the beat", bus.WorkerEvent{Kind: bus.EventLeft, Seq: 2, Worker: faas.Worker{ID: a3}}, Taken},
 		{"after it left", bus.WorkerEvent{Kind: bus.EventBeat, Seq: 3, Worker: faas.Worker{ID: a3}}, Gone},
 		{"left unseen", bus.WorkerEvent{Kind: bus.EventLeft, Seq: 3, Worker: faas.Worker{ID: b1}}, Taken},
 		{"after it left unseen", bus.WorkerEvent{Kind: bus.EventBeat, Seq: 2, Worker: faas.Worker{ID: b1}}, Gone},
@@ -270,6 +271,58 @@ func TestSnapshotIsSorted(t *testing.T) {
 	if len(s) != 50 || !slices.IsSortedFunc(s, func(a, b faas.Worker) int { return strings.Compare(string(a.ID), string(b.ID)) }) {
 		t.Errorf("%d workers, not sorted", len(s))
 	}
+}
+
+// FuzzTable defends that of each worker one incarnation lives at most, that none comes back, and that what is told adds
+// up to who is there.
+func FuzzTable(f *testing.F) {
+	f.Add([]byte{0x00, 0x10, 0x20, 0x30, 0x41, 0x52, 0x63})
+	f.Add([]byte{0x00, 0x40, 0x00, 0x11, 0x51, 0x02, 0x30, 0x03})
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		w := newWorld()
+		state := map[faas.WorkerID]string{} // the last change told
+		kinds := []bus.WorkerEventKind{bus.EventJoined, bus.EventBeat, bus.EventDraining, bus.EventLeft}
+		for _, op := range ops[:min(len(ops), 150)] { // less than forgetAfter, after which an incarnation may come back
+			id := faas.WorkerID(fmt.Sprintf("w%d-%012x", op&1, op>>1&7))
+			switch what := op >> 4; {
+			case what < 10:
+				w.say(kinds[what%4], id)
+			case what < 12:
+				w.note(w.NoResponders(id, w.now))
+			case what < 13:
+				w.Pong(id, w.now)
+			case what < 14:
+				w.Forgive(w.now)
+			default:
+				w.pass(time.Duration(op&7) * 400 * time.Millisecond)
+			}
+			for _, line := range w.log {
+				kind, id, _ := strings.Cut(line, " ")
+				before := state[faas.WorkerID(id)]
+				if (kind == string(Joined)) != (before == "") || before == string(Left) || before == string(Dead) {
+					t.Fatalf("%s is told %s after %q", id, kind, before)
+				}
+				state[faas.WorkerID(id)] = kind
+			}
+			w.log = nil
+			names := map[string]bool{}
+			for _, m := range w.Snapshot() {
+				if names[m.Name] || w.Gone(m.ID) || !w.Alive(m.ID) {
+					t.Fatalf("%s: lives beside another, or is gone", m.ID)
+				}
+				names[m.Name] = true
+			}
+			alive := 0
+			for _, s := range state {
+				if s == string(Joined) || s == string(Draining) {
+					alive++
+				}
+			}
+			if alive != w.Len() {
+				t.Fatalf("%d live by what was told, %d do", alive, w.Len())
+			}
+		}
+	})
 }
 
 // TestHammer reads from many goroutines while one feeds; the race detector watches.

@@ -10,7 +10,7 @@ import (
 const (
 	routeWorkers = 32                     // named in a route, at most
 	routePause   = 100 * time.Millisecond // between two events of one version of a function
-	routeBatch   = 256                    // events told in one go
+	routeBatch   = 64                     // events told in one go: placing waits meanwhile
 	refreshPause = time.Second            // between two tellings of every route
 )
 

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -185,8 +186,8 @@ func (v *View) Placed(id faas.WorkerID, name faas.Name, version faas.Version) {
 	}
 }
 
-// warmOn returns the workers that have f warm and take calls: those of the route that still do first, then the ones with
-// the most ready; most at most.
+// warmOn returns the workers that have f warm and take calls, best first. When there are more than most, those of the
+// route that is out stay on it, so that it does not change for nothing.
 func (v *View) warmOn(f *function, most int) []faas.WorkerID {
 	var warm []*holding
 	for _, h := range f.held {
@@ -194,24 +195,18 @@ func (v *View) warmOn(f *function, most int) []faas.WorkerID {
 			warm = append(warm, h)
 		}
 	}
-	slices.SortFunc(warm, func(a, b *holding) int {
-		if inA, inB := slices.Contains(f.route, a.node.id), slices.Contains(f.route, b.node.id); inA != inB {
-			if inA {
-				return -1
-			}
-			return 1
+	best := func(a, b *holding) int {
+		return cmp.Or(cmp.Compare(b.ready, a.ready), cmp.Compare(a.node.id, b.node.id))
+	}
+	if len(warm) > most {
+		routed := make(map[faas.WorkerID]int, len(f.route))
+		for _, id := range f.route {
+			routed[id] = 1
 		}
-		if a.ready != b.ready {
-			return int(b.ready - a.ready)
-		}
-		if a.node.id < b.node.id {
-			return -1
-		}
-		return 1
-	})
-	warm = warm[:min(len(warm), most)]
-	// Who stays on the list was decided; now best first.
-	slices.SortStableFunc(warm, func(a, b *holding) int { return int(b.ready - a.ready) })
+		slices.SortFunc(warm, func(a, b *holding) int { return cmp.Or(routed[b.node.id]-routed[a.node.id], best(a, b)) })
+		warm = warm[:most]
+	}
+	slices.SortFunc(warm, best)
 	out := make([]faas.WorkerID, len(warm))
 	for i, h := range warm {
 		out[i] = h.node.id

@@ -1,0 +1,154 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
+)
+
+// figures are all there are, in the order in which they are taken.
+func (b *bench) figures() []*figure {
+	return append(append(b.engineFigures(), b.natsFigures()...), b.httpFigures()...)
+}
+
+// What a loop's result is read for.
+func latency(l *loaded) float64    { return l.p50() }
+func throughput(l *loaded) float64 { return l.perSecond() }
+
+func (b *bench) natsFigures() []*figure {
+	const relay, relayN = "bare relay over the same two hops", "bare relay, as many clients"
+	subject := bus.CallSubject(tiny)
+	return []*figure{
+		{
+			key: "call.nats.request", unit: "µs", what: "p50 of a bare NATS request, answered in the callback, for information",
+			value: b.nats(servePlain, plainEcho, 1, latency),
+		},
+		{
+			key: "call.nats.warm", unit: "µs", what: "p50 of a call by a NATS client",
+			value: b.nats(serveShoal, subject, 1, latency), baseline: b.nats(servePlain, plainRelay, 1, latency), baselineName: relay,
+		},
+		{
+			key: "call.nats.warm.c32", unit: "calls/s", what: "calls by 32 NATS clients",
+			value: b.nats(serveShoal, subject, 32, throughput), baseline: b.nats(servePlain, plainRelay, 32, throughput), baselineName: relayN,
+		},
+	}
+}
+
+func (b *bench) httpFigures() []*figure {
+	const proxy = "HTTP→NATS echo proxy"
+	path, goPath := callPath(tiny), callPath(goEcho)
+	return []*figure{
+		{
+			key: "call.http.bare", unit: "µs", what: "p50 of a bare net/http handler, for information",
+			value: b.http(servePlain, bareHTTP, 1, latency),
+		},
+		{
+			key: "call.http.warm", unit: "µs", what: "p50 of a call over HTTP",
+			value: b.http(serveShoal, path, 1, latency), baseline: b.http(servePlain, proxyHTTP, 1, latency), baselineName: proxy,
+		},
+		{
+			key: "call.http.warm.c32", unit: "µs", what: "p50 of a call at 32 clients",
+			value: b.http(serveShoal, path, 32, latency), baseline: b.http(servePlain, proxyHTTP, 32, latency), baselineName: proxy,
+		},
+		{
+			key: "call.http.throughput", unit: "calls/s", what: "calls by 64 clients",
+			value: b.http(serveShoal, path, 64, throughput), baseline: b.http(servePlain, proxyHTTP, 64, throughput), baselineName: proxy,
+		},
+		{
+			key: "call.http.throughput.wrk", unit: "calls/s", what: "the same, made by wrk -t1 -c64",
+			value: b.wrk(serveShoal, path), baseline: b.wrk(servePlain, proxyHTTP), baselineName: proxy,
+		},
+		{
+			key: "call.http.go", unit: "µs", what: "p50 of a call of a Go function (examples/echo)",
+			value: b.http(serveShoal, goPath, 1, latency), baseline: b.http(servePlain, proxyHTTP, 1, latency), baselineName: proxy,
+		},
+		{
+			key: "call.http.go.c64", unit: "calls/s", what: "calls of a Go function by 64 clients; each waits for a Go runtime to initialise",
+			value: b.http(serveShoal, goPath, 64, throughput), baseline: b.http(servePlain, proxyHTTP, 64, throughput), baselineName: proxy,
+		},
+	}
+}
+
+func callPath(n faas.Name) string { return "/v1/call/" + n.String() }
+
+func (b *bench) nats(what, subject string, clients int, read func(*loaded) float64) probe {
+	return b.loop(what, clients, read, func(a addresses) func() (caller, error) { return dialNATS(a.NATS, subject) })
+}
+
+func (b *bench) http(what, path string, clients int, read func(*loaded) float64) probe {
+	if path == callPath(goEcho) {
+		if _, err := os.Stat(goEchoFile); err != nil {
+			return lacking("examples/echo is not built: make examples")
+		}
+	}
+	return b.loop(what, clients, read, func(a addresses) func() (caller, error) { return dialHTTP(a.HTTP, path) })
+}
+
+func lacking(what string) probe {
+	return func(context.Context, time.Duration) (float64, error) { return 0, fmt.Errorf("%w: %s", errLacks, what) }
+}
+
+func (b *bench) loop(what string, clients int, read func(*loaded) float64, dial func(addresses) func() (caller, error)) probe {
+	return func(ctx context.Context, d time.Duration) (float64, error) {
+		p, err := b.open(ctx, what)
+		if err != nil {
+			return 0, err
+		}
+		l, err := closedLoop(ctx, d, clients, dial(p.addresses))
+		if err != nil {
+			return 0, err
+		}
+		return read(l), nil
+	}
+}
+
+// wrk makes load with wrk, when it is installed. wrk counts whole seconds.
+func (b *bench) wrk(what, path string) probe {
+	if _, err := exec.LookPath("wrk"); err != nil {
+		return lacking("wrk is not installed")
+	}
+	return func(ctx context.Context, d time.Duration) (float64, error) {
+		p, err := b.open(ctx, what)
+		if err != nil {
+			return 0, err
+		}
+		dir, err := os.MkdirTemp("", "shoal-bench-")
+		if err != nil {
+			return 0, err
+		}
+		defer os.RemoveAll(dir)
+		script := filepath.Join(dir, "post.lua")
+		if err := os.WriteFile(script, fmt.Appendf(nil, "wrk.method = \"POST\"\nwrk.body = %q\n", input), 0o600); err != nil {
+			return 0, err
+		}
+		seconds := max(1, int(d.Round(time.Second).Seconds()))
+		out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c64", fmt.Sprintf("-d%ds", seconds), "-s", script, "http://"+p.HTTP+path).CombinedOutput()
+		if err != nil {
+			return 0, fmt.Errorf("wrk: %w: %s", err, out)
+		}
+		return readWrk(string(out))
+	}
+}
+
+// readWrk returns the calls per second of wrk's report, which must tell of no failures.
+func readWrk(out string) (float64, error) {
+	for line := range strings.Lines(out) {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
+		case "Non-2xx or 3xx responses", "Socket errors":
+			return 0, fmt.Errorf("wrk: %s:%s", name, value)
+		case "Requests/sec":
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("wrk: no figure in %q", out)
+}

@@ -1,0 +1,99 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	_ "net/http/pprof" // on the child's own address, for -profile
+	"os"
+	"runtime"
+
+	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/libs/natsd"
+	"github.com/shoal-run/shoal/services/standalone"
+)
+
+// serveVariable names in a child's environment what it serves: one of the constants below.
+const serveVariable = "SHOAL_BENCH_SERVE"
+
+// What is measured.
+const (
+	serveShoal = "shoal" // everything, as `shoal up` runs it
+	servePlain = "plain" // the baselines: no platform, same connections
+)
+
+// transportVariable set to "tcp" makes the services of both sides reach the server over TCP instead of in-process.
+const transportVariable = "SHOAL_BENCH_TRANSPORT"
+
+// queue is how many calls may wait in the worker: a closed loop of 64 clients is not overload.
+const queue = 256
+
+// addresses are where a child answers.
+type addresses struct {
+	HTTP  string `json:"http"`  // HOST:PORT
+	NATS  string `json:"nats"`  // URL
+	Pprof string `json:"pprof"` // HOST:PORT
+}
+
+// serveChild serves what until ctx ends or its standard input does: the parent has gone.
+func serveChild(ctx context.Context, what string) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { // ends with the process
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	runtime.SetMutexProfileFraction(0)
+	go func() { _ = http.Serve(l, nil) }() // ends with the process
+	return serve(ctx, what, func(a addresses) {
+		a.Pprof = l.Addr().String()
+		_ = json.NewEncoder(os.Stdout).Encode(a) // a parent that does not read it gives up
+	})
+}
+
+// serve runs what in this process until ctx ends. up is called once it answers.
+func serve(ctx context.Context, what string, up func(addresses)) error {
+	dir, err := os.MkdirTemp("", "shoal-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	switch what {
+	case serveShoal:
+		return runShoal(ctx, dir, up)
+	case servePlain:
+		return runPlain(ctx, dir, up)
+	}
+	return fmt.Errorf("nothing is called %q", what)
+}
+
+func runShoal(ctx context.Context, dir string, up func(addresses)) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	cfg := standalone.Config{HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Data: dir, Queue: queue, Log: log}
+	if os.Getenv(transportVariable) == "tcp" {
+		srv, err := startServer(dir)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		cfg.NATSURL = srv.ClientURL()
+	}
+	return standalone.New(cfg).Run(ctx, func(a standalone.Addresses) {
+		up(addresses{HTTP: a.HTTP[len("http://"):], NATS: a.NATS})
+	})
+}
+
+// startServer starts a NATS server as standalone's.
+func startServer(dir string) (*natsd.Server, error) {
+	return natsd.Start(natsd.Config{Listen: "127.0.0.1:0", StoreDir: dir + "/nats", MaxPayload: bus.MaxPayload})
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,18 +181,18 @@ func TestCompletion(t *testing.T) {
 // Progress is silent for a second, then shows what goes on, and leaves an empty line.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var errs bytes.Buffer
-		a := &app{process: process{stderr: &errs, stderrTerminal: true}, output: text}
+		errs := &lockedBuffer{}
+		a := &app{process: process{stderr: errs, stderrTerminal: true}, output: text}
 		p := a.progress("uploading", "compiling", 4096)
 		body := p.reader(strings.NewReader(strings.Repeat("x", 4096)))
 		if _, err := io.ReadFull(body, make([]byte, 1024)); err != nil {
 			t.Fatal(err)
 		}
 		wait := func(d time.Duration) string {
-			errs.Reset()
+			errs.take()
 			<-time.After(d)
 			synctest.Wait()
-			return errs.String()
+			return errs.take()
 		}
 		if got := wait(900 * time.Millisecond); got != "" {
 			t.Errorf("after 0.9 s: %q", got)
@@ -205,10 +206,30 @@ func TestProgress(t *testing.T) {
 		if got := wait(1000 * time.Millisecond); !strings.HasSuffix(got, wipe+"compiling … 2 s") {
 			t.Errorf("after 2.1 s: %q", got)
 		}
-		errs.Reset()
+		errs.take()
 		p.stop()
-		if got := errs.String(); got != wipe {
+		if got := errs.take(); got != wipe {
 			t.Errorf("at the end: %q", got)
 		}
 	})
+}
+
+// lockedBuffer is a buffer that a test and what it tests use at the same time.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// take returns what was written since the last take.
+func (l *lockedBuffer) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
 }

@@ -21,6 +21,8 @@ const (
 	HeaderTimeout    = "Shoal-Timeout-Ms"  // what is left of the call's time, in milliseconds; reduced at each hop
 	HeaderHops       = "Shoal-Hops"        // how often the call was passed on; absent when never
 	HeaderRefused    = "Shoal-Refused"     // the workers that refused the call, comma-separated; absent when none did
+	HeaderBody       = "Shoal-Body"        // the object that has the body, which is too large for a message
+	HeaderBodySize   = "Shoal-Body-Size"   // of that object, in bytes
 	HeaderMoved      = "Shoal-Moved"       // to the holder: the worker that the call was passed to
 	HeaderWorker     = "Shoal-Worker"      // the worker that ran the call
 	HeaderStart      = "Shoal-Start"       // cold, restored or warm
@@ -52,6 +54,7 @@ func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
 	if len(c.Refused) > 0 {
 		set(h, HeaderRefused, joinIDs(c.Refused))
 	}
+	setBody(h, c.Body)
 	if c.TraceParent != "" {
 		set(h, HeaderTrace, c.TraceParent)
 	}
@@ -103,6 +106,9 @@ func DecodeCall(m *nats.Msg) (*faas.Call, error) {
 			c.Refused = append(c.Refused, faas.WorkerID(id))
 		}
 	}
+	if c.Body, err = getBody(m, InputObject(c.ID)); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -151,7 +157,9 @@ func EncodeResult(r *faas.Result, reply string) *nats.Msg {
 	}
 	if r.Err != nil {
 		m.Data = setError(h, r.Err)
+		return m
 	}
+	setBody(h, r.Body)
 	return m
 }
 
@@ -167,6 +175,11 @@ func DecodeResult(m *nats.Msg) *faas.Result {
 	}
 	if err := replyError(m); err != nil {
 		r.Err = err
+		return r
+	}
+	var err error
+	if r.Body, err = getBody(m, OutputObject(r.Call)); err != nil {
+		r.Err = faas.Errorf(faas.Internal, "answer of worker %s: %s", r.Worker, err)
 		return r
 	}
 	r.Output = m.Data

@@ -21,7 +21,7 @@ import (
 func fullCall() *faas.Call {
 	return &faas.Call{
 		ID: callID, Root: rootID, Parent: mustID("01890a5d-ac96-774b-bcce-b302099a8002"), Name: echo, Version: v1,
-		Input: []byte("hello"), Timeout: 1500 * time.Millisecond, Hops: 2,
+		Input: []byte("hello"), Body: &faas.Body{Object: InputObject(callID), Size: 7}, Timeout: 1500 * time.Millisecond, Hops: 2,
 		Refused:     []faas.WorkerID{worker, "beta-0191e7c2a1b2"},
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}
@@ -52,6 +52,45 @@ func TestCallRoundTrip(t *testing.T) {
 		t.Errorf("a call without a root has root %v, %v", got.Root, err)
 	}
 }
+
+// A body is only ever that of the call, and has a size that a body can have.
+func TestBodyHeaders(t *testing.T) {
+	for _, c := range []struct {
+		object, size string
+		ok           bool
+	}{
+		{InputObject(callID), "0", true},
+		{InputObject(callID), "1073741824", true},
+		{InputObject(callID), "1073741825", false},
+		{InputObject(callID), "-1", false},
+		{InputObject(callID), "", false},
+		{InputObject(rootID), "1", false},
+		{OutputObject(callID), "1", false},
+		{"in/../../x", "1", false},
+	} {
+		m := EncodeCall(&faas.Call{ID: callID, Name: echo, Version: v1, Timeout: time.Second}, "x", "")
+		m.Header[HeaderBody], m.Header[HeaderBodySize] = []string{c.object}, []string{c.size}
+		if got, err := DecodeCall(m); (err == nil) != c.ok || c.ok && (got.Body == nil || got.Body.Object != c.object) {
+			t.Errorf("%q of %q: %+v, %v", c.object, c.size, got, err)
+		}
+	}
+	out := &faas.Result{Call: callID, Worker: worker, Start: faas.Warm, Body: &faas.Body{Object: OutputObject(callID), Size: 9}}
+	if got := DecodeResult(EncodeResult(out, "x")); got.Err != nil || got.Body == nil || *got.Body != *out.Body {
+		t.Errorf("result %+v", got)
+	}
+	m := EncodeResult(out, "x")
+	m.Header[HeaderBody] = []string{OutputObject(rootID)}
+	if got := DecodeResult(m); faas.CodeOf(got.Err) != faas.Internal {
+		t.Errorf("a result with another call's body: %+v", got)
+	}
+	for limit, want := range map[int64]int{bus8MiB: bus8MiB - 64<<10, 1 << 40: bus8MiB - 64<<10, 1 << 20: 1<<20 - 64<<10, 10: 0} {
+		if got := LargestBody(limit); got != want {
+			t.Errorf("largest body of %d: %d, want %d", limit, got, want)
+		}
+	}
+}
+
+const bus8MiB = 8 << 20
 
 func TestForwardCall(t *testing.T) {
 	m := EncodeCall(fullCall(), PlanSubject(), "_INBOX.1")

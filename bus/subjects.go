@@ -87,6 +87,8 @@ func Headers() []HeaderRow {
 		{HeaderTimeout, "call, client's request", "what is left of the call's time, in milliseconds; reduced at each hop"},
 		{HeaderHops, call, "how often the call was passed on; absent when never"},
 		{HeaderRefused, call, "ids of workers that refused the call, with commas between; absent when none did"},
+		{HeaderBody, "call, reply", "the object that has the body, when no message can carry it; the message's own body is empty"},
+		{HeaderBodySize, "call, reply", "the size of that object, in bytes"},
 		{HeaderTrace, "call, client's request", "W3C Trace Context"},
 		{HeaderMoved, "word to the holder", "the worker that the call was passed to; the body is empty and the answer comes later"},
 		{HeaderWorker, reply, "the worker that ran the call"},

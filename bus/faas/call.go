@@ -10,6 +10,7 @@ type Call struct {
 	Name        Name
 	Version     Version       // stamped by the holder; a worker runs exactly this one
 	Input       []byte        // owned by the call: nobody may change it after the call was made
+	Body        *Body         // where the input is when it is too large for a message; then Input is nil
 	Timeout     time.Duration // what is left of the call's time when it is sent; clocks of machines are never compared
 	Hops        int           // how often the call was passed on; MaxHops ends it
 	Refused     []WorkerID    // the workers that refused it so far, so that nobody asks them again
@@ -18,6 +19,12 @@ type Call struct {
 
 // MaxHops is how often a call may be passed on before it is refused with no_capacity.
 const MaxHops = 3
+
+// Body is an input or an output that is too large for a message: an object in the bucket of payloads.
+type Body struct {
+	Object string
+	Size   int64 // in bytes
+}
 
 // StartKind says how the Faaslet of a call came to be.
 type StartKind string
@@ -36,5 +43,6 @@ type Result struct {
 	Start    StartKind
 	Duration time.Duration // of the guest's run, on the worker
 	Output   []byte
+	Body     *Body // where the output is when it is too large for a message; then Output is nil
 	Err      *Error
 }

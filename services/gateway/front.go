@@ -11,15 +11,13 @@ import (
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
-// newCall makes the call of a client: it looks the function up and stamps its version. timeout and trace are the client's
-// headers, "" where it sent none. A client can shorten the function's timeout and not lengthen it.
-func (g *Gateway) newCall(n faas.Name, input []byte, timeout, trace string) (*faas.Call, *faas.Error) {
+// newCall makes the call of a client, still without its input: it looks the function up and stamps its version. timeout
+// and trace are the client's headers, "" where it sent none. A client can shorten the function's timeout and not lengthen
+// it.
+func (g *Gateway) newCall(n faas.Name, timeout, trace string) (*faas.Call, *faas.Error) {
 	fn, ok := g.cfg.Functions.Get(n)
 	if !ok {
 		return nil, faas.Errorf(faas.NotFound, "no function %s", n).Hint("deploy it: shoal deploy " + n.String())
-	}
-	if len(input) > int(g.cfg.MaxInput) {
-		return nil, tooLarge(g.cfg.MaxInput)
 	}
 	limit := time.Duration(fn.Settings.Timeout)
 	if limit == 0 {
@@ -33,7 +31,7 @@ func (g *Gateway) newCall(n faas.Name, input []byte, timeout, trace string) (*fa
 		limit = min(limit, wanted)
 	}
 	id := faas.NewCallID()
-	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Input: input, Timeout: limit}
+	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Timeout: limit}
 	if validTraceParent(trace) {
 		c.TraceParent = trace
 	}
@@ -65,13 +63,24 @@ func (g *Gateway) natsCall(m *nats.Msg) {
 		g.reply(bus.EncodeError(err, m.Reply))
 		return
 	}
-	c, refusal := g.newCall(n, m.Data, first(m, bus.HeaderTimeout), first(m, bus.HeaderTrace))
+	c, refusal := g.newCall(n, first(m, bus.HeaderTimeout), first(m, bus.HeaderTrace))
+	if refusal == nil && len(m.Data) > int(g.cfg.MaxInput) {
+		refusal = tooLarge(g.cfg.MaxInput)
+	}
 	if refusal != nil {
 		g.reply(bus.EncodeError(refusal, m.Reply))
 		return
 	}
+	c.Input = m.Data
 	reply := m.Reply
-	g.hold(c, func(r *faas.Result) { g.reply(bus.EncodeResult(r, reply)) })
+	g.hold(c, func(r *faas.Result) {
+		if r.Body != nil { // a NATS client can't reach the object, and a message can't carry it
+			r.Err = faas.Errorf(faas.TooLarge, "the output has %d bytes, more than a message can carry", r.Body.Size).
+				Hint("GET /v1/calls/" + c.ID.String() + "/output has it for 10 minutes")
+			r.Err.Call, r.Body = c.ID, nil
+		}
+		g.reply(bus.EncodeResult(r, reply))
+	})
 }
 
 // reply answers a NATS client, if it wants an answer.

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,6 +35,7 @@ type Config struct {
 	JetStream    jetstream.JetStream
 	Functions    *registry.View
 	Modules      *objectstore.Store
+	Payloads     *objectstore.Store // bodies that are too large for a message
 	Members      *members.Members
 	MaxCalls     int           // held at once; default 10 000
 	MaxInput     faas.Size     // of a call; default faas.DefaultBody
@@ -81,6 +83,8 @@ type Gateway struct {
 	routes *routes
 	holder *holder.Holder
 	ready  chan struct{}
+
+	discards sync.WaitGroup // deletions of bodies that were delivered
 }
 
 // New returns a gateway; it does nothing before Run.
@@ -107,6 +111,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if err := g.holder.Listen(); err != nil {
 		return fmt.Errorf("listen for answers: %w", err)
 	}
+	defer g.discards.Wait()
 	defer g.holder.Close()
 
 	leaving := newLeaving(g.holder)

@@ -39,6 +39,7 @@ func (g *Gateway) table() []route {
 		{"PATCH /v1/functions/{tenant}/{function}", g.patchFunction},
 		{"DELETE /v1/functions/{tenant}/{function}", g.deleteFunction},
 		{"GET /v1/functions/{tenant}/{function}/logs", g.getLogs},
+		{"GET /v1/calls/{id}/output", g.getOutput},
 		{"GET /v1/workers", g.listWorkers},
 		{"GET /healthz", g.healthz},
 		{"GET /readyz", g.readyz},
@@ -53,15 +54,17 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 		problem(w, err)
 		return
 	}
-	input, err := readBody(w, r, g.cfg.MaxInput)
-	if err != nil {
-		problem(w, err)
-		return
-	}
-	c, refusal := g.newCall(n, input, r.Header.Get(bus.HeaderTimeout), r.Header.Get(bus.HeaderTrace))
+	c, refusal := g.newCall(n, r.Header.Get(bus.HeaderTimeout), r.Header.Get(bus.HeaderTrace))
 	if refusal != nil {
 		problem(w, refusal)
 		return
+	}
+	if err := g.readInput(w, r, c); err != nil {
+		problem(w, err)
+		return
+	}
+	if c.Body != nil {
+		defer g.discard(c.Body)
 	}
 	answered := make(chan *faas.Result, 1)
 	handle := g.hold(c, func(res *faas.Result) { answered <- res })
@@ -86,6 +89,11 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 			h["Traceparent"] = []string{c.TraceParent}
 		}
 		problem(w, res.Err)
+		return
+	}
+	if res.Body != nil {
+		defer g.discard(res.Body)
+		g.sendBody(w, r, res.Body)
 		return
 	}
 	h["Content-Type"] = octetStream

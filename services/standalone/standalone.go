@@ -1,6 +1,6 @@
 // Package standalone is all of Shoal in one process: the wiring of `shoal up` and of integration tests, top to bottom.
 //
-//	natsd ─► registry view, members ─► upload ─► planner ─► workers ─► gateway
+//	natsd ─► registry view ─► upload ─► workers ─► members ─► planner ─► gateway
 //
 // Each part starts when the one to its left is ready and stops before it does. They speak over the bus as they would in
 // processes of their own.
@@ -130,6 +130,10 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	if err != nil {
 		return nil, err
 	}
+	payloads, err := objectstore.Open(ctx, js, bus.PayloadsBucket, objectstore.Options{MaxObject: int64(faas.MaxBody), TTL: bus.PayloadTTL})
+	if err != nil {
+		return nil, err
+	}
 	compiler := compile.Compiler{}
 	table := hostapi.New()
 	engine, err := faaslet.NewEngine(faaslet.Config{Table: table, Log: s.log})
@@ -155,9 +159,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 
 	var seq service.Sequence
 	seq.Add("registry", view.Run, view.Ready())
-	seq.Add("members", known.Run, known.Ready())
 	seq.Add("upload", up.Run, up.Ready())
-	seq.Add("planner", place.Run, place.Ready())
 
 	local := cache.New(filepath.Join(s.cfg.Data, "artefacts"), modules, s.key.Public().(ed25519.PublicKey), 0)
 	artefacts := &worker.StoredArtefacts{
@@ -171,19 +173,22 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 			return nil, err
 		}
 		life := worker.Lives(worker.Config{
-			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Functions: view,
-			Slots: s.slots(), Queue: s.cfg.Queue, MaxOutput: s.cfg.MaxOutput, CPUFeatures: artefact.CPUFeatures(),
+			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Payloads: payloads, Functions: view,
+			Slots: s.slots(), Queue: s.cfg.Queue, MaxInput: s.cfg.MaxInput, MaxOutput: s.cfg.MaxOutput, CPUFeatures: artefact.CPUFeatures(),
 			DrainTimeout: s.drain(), Log: s.log,
 		})
 		seq.Add(name, life.Run, life.Ready())
 	}
+
+	seq.Add("members", known.Run, known.Ready()) // after the workers: it waits for the first word of one
+	seq.Add("planner", place.Run, place.Ready())
 
 	holding, err := connect("shoal gateway")
 	if err != nil {
 		return nil, err
 	}
 	front, err := gateway.New(gateway.Config{
-		Listener: s.listener, Calls: holding, Control: control, JetStream: js, Functions: view, Modules: modules,
+		Listener: s.listener, Calls: holding, Control: control, JetStream: js, Functions: view, Modules: modules, Payloads: payloads,
 		Members: known, MaxInput: s.cfg.MaxInput, MaxModule: s.cfg.MaxModule, DrainTimeout: s.drain(), Log: s.log,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"runtime"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
+	"github.com/shoal-run/shoal/libs/objectstore"
 )
 
 // Config is what a worker is made of. Connections, engine and stores stay their owner's to close, after Run has returned.
@@ -20,9 +22,11 @@ type Config struct {
 	Control      *nats.Conn // events, control messages and logs
 	Engine       *faaslet.Engine
 	Artefacts    Artefacts
+	Payloads     Payloads // bodies that are too large for a message
 	Functions    Functions
 	Slots        int           // running calls; default 4 per core
 	Queue        int           // calls that wait for a slot; default 2 per slot, negative means none
+	MaxInput     faas.Size     // of a call; default faas.DefaultBody
 	MaxOutput    faas.Size     // of a call; default faas.DefaultBody
 	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of the machine's
 	BeatEvery    time.Duration // default bus.BeatInterval
@@ -40,6 +44,12 @@ type Artefacts interface {
 	Open(ctx context.Context, v faas.Version) (path string, release func(), err error)
 }
 
+// Payloads keeps bodies that are too large for a message; a *objectstore.Store does.
+type Payloads interface {
+	Get(ctx context.Context, object string) (io.ReadCloser, error)
+	Put(ctx context.Context, object string, r io.Reader) (objectstore.Info, error)
+}
+
 // Functions tells what the registry has of a function at present.
 type Functions interface {
 	Get(faas.Name) (faas.Function, bool)
@@ -53,6 +63,9 @@ func (c Config) withDefaults() Config {
 		c.Queue = faas.QueuePerSlot * c.Slots
 	}
 	c.Queue = max(c.Queue, 0)
+	if c.MaxInput == 0 {
+		c.MaxInput = faas.DefaultBody
+	}
 	if c.MaxOutput == 0 {
 		c.MaxOutput = faas.DefaultBody
 	}
@@ -81,6 +94,8 @@ func (c Config) Validate() error {
 		return faas.Errorf(faas.BadRequest, "slots: %d is not from 1 to %d", c.Slots, 1<<14)
 	case c.Queue > 1<<16:
 		return faas.Errorf(faas.BadRequest, "queue: %d is more than %d", c.Queue, 1<<16)
+	case c.MaxInput < 0 || c.MaxInput > faas.MaxBody:
+		return faas.Errorf(faas.BadRequest, "input: %s is more than %s", c.MaxInput, faas.MaxBody)
 	case c.MaxOutput < 0 || c.MaxOutput > faas.MaxBody:
 		return faas.Errorf(faas.BadRequest, "output: %s is more than %s", c.MaxOutput, faas.MaxBody)
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
@@ -39,6 +37,12 @@ func (w *Worker) serve(j *job) {
 		w.answer(j, r)
 		return
 	}
+	input, err := w.input(j)
+	if err != nil {
+		r.Err = withCause(j.ctx, err)
+		w.answer(j, r)
+		return
+	}
 	p, err := w.acquire(j.ctx, j.call.Name, j.call.Version)
 	if err != nil {
 		r.Err = withCause(j.ctx, err)
@@ -54,7 +58,7 @@ func (w *Worker) serve(j *job) {
 	}
 	set := p.setup()
 	out := f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
-		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: j.call.Input, Args: set.Args, Env: set.Env,
+		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: input, Args: set.Args, Env: set.Env,
 		MaxOutput: int(w.cfg.MaxOutput),
 	}))
 	r.Start, r.Duration, r.Output, r.Err = start, out.Duration, out.Output, out.Err
@@ -64,20 +68,13 @@ func (w *Worker) serve(j *job) {
 	p.refill(j.ctx)
 }
 
-// answer sends r to the call's holder. An output that no message can carry becomes too_large.
+// answer sends r to the call's holder.
 func (w *Worker) answer(j *job, r *faas.Result) {
 	if j.reply == "" {
 		return
 	}
-	err := w.cfg.Calls.PublishMsg(bus.EncodeResult(r, j.reply))
-	if errors.Is(err, nats.ErrMaxPayload) {
-		big := *r
-		big.Err = faas.Errorf(faas.TooLarge, "the output of %s has %d bytes, more than a message of the bus can carry (%d)",
-			j.call.Name, len(r.Output), w.cfg.Calls.MaxPayload())
-		big.Output = nil
-		err = w.cfg.Calls.PublishMsg(bus.EncodeResult(&big, j.reply))
-	}
-	if err != nil { // the holder fails the call when its time is up
+	w.offload(j, r)
+	if err := w.cfg.Calls.PublishMsg(bus.EncodeResult(r, j.reply)); err != nil { // the holder fails the call when its time is up
 		w.log.Warn("answer not sent", telemetry.KeyCall, j.call.ID, telemetry.KeyFunc, j.call.Name, telemetry.KeyErr, err)
 	}
 }

@@ -18,14 +18,12 @@ import (
 
 const (
 	// settings counts the changes of what an artefact depends on besides wasmtime: the engine's settings and the pre-pass.
-	settings = "1"
+	settings = "2"
 
 	memoryReserve = 4 << 30 // a 32-bit memory fits whole, so its base never moves and bounds checks vanish
 	memoryGuard   = 2 << 20
 	wasmStack     = 1 << 20
 	stackSpare    = 512 << 10 // of a thread's stack, for what is above and below the guest
-	maxTableSize  = 1 << 20   // elements
-	maxTables     = 16
 )
 
 // Version names the engine as artefacts know it: one made by another version is not loaded.

@@ -16,6 +16,12 @@ const (
 	pageSize     = 1 << 16
 )
 
+// What an engine gives a Faaslet of tables: Check refuses a module that starts with more.
+const (
+	MaxTables        = 16
+	MaxTableElements = 1 << 20 // of each
+)
+
 // Info is what a deploy and an engine need to know of a module that passed Check.
 type Info struct {
 	Kind    faas.Kind
@@ -52,7 +58,7 @@ func (m *Module) check(host HostFunc) (Info, error) {
 	var info Info
 	for _, step := range []func(*Info) error{
 		func(info *Info) error { return m.checkImports(info, host) },
-		m.checkMemory, m.checkStart, m.checkEntry,
+		m.checkMemory, m.checkTables, m.checkStart, m.checkEntry,
 	} {
 		if err := step(&info); err != nil {
 			return Info{}, err
@@ -131,6 +137,18 @@ func (m *Module) checkMemory(info *Info) error {
 	info.MemoryMin, info.MemoryMax = mem.Min*pageSize, maxPages*pageSize
 	if mem.HasMax {
 		info.MemoryMax = mem.Max * pageSize
+	}
+	return nil
+}
+
+func (m *Module) checkTables(*Info) error {
+	if n := len(m.Tables); n > MaxTables {
+		return invalid("%d tables: a module can have %d", n, MaxTables)
+	}
+	for i, t := range m.Tables {
+		if t.Min > MaxTableElements {
+			return invalid("table %d starts with %d elements: it can have %d", i, t.Min, MaxTableElements)
+		}
 	}
 	return nil
 }

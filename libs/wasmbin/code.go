@@ -47,32 +47,35 @@ func (m *Module) walk(r *reader) {
 		}
 		r.valType()
 	}
+	before := r.p
 	for depth := 1; depth > 0; {
-		r.skipPlain()
+		if last := r.skipPlain(); last >= 0 {
+			before = last
+		}
 		at := r.p
-		switch r.instruction() {
+		o := r.instruction()
+		if r.err != nil {
+			return
+		}
+		switch o {
 		case opBlock, opLoop, opIf:
 			depth++
 		case opEnd:
 			depth--
-		case opMemoryGrow:
-			if r.imm == 0 {
-				m.grows = append(m.grows, span{at, r.p})
-			}
+		default:
+			m.note(r, o, at, before)
 		}
-		if r.err != nil {
-			return
-		}
+		before = at
 	}
 	r.end()
 }
 
 // skipPlain skips the instructions that nobody has to look at, as long as their immediates have one byte each: most of
-// any function.
-func (r *reader) skipPlain() {
-	b, p := r.b, r.p
+// any function. It returns where the last one is that it skipped, -1 if none.
+func (r *reader) skipPlain() (last int) {
+	b, p, at := r.b, r.p, -1
 	for p+3 <= len(b) {
-		kind := plain[b[p]]
+		kind, here := plain[b[p]], p
 		if kind == plainAlone {
 			p++
 		} else if kind == plainOne && b[p+1] < 0x80 {
@@ -82,8 +85,10 @@ func (r *reader) skipPlain() {
 		} else {
 			break
 		}
+		at = here
 	}
 	r.p = p
+	return at
 }
 
 // constExpr walks a constant expression to its end.
@@ -117,28 +122,47 @@ const (
 	opBlock      op = 0x02
 	opLoop       op = 0x03
 	opIf         op = 0x04
+	opElse       op = 0x05
 	opEnd        op = 0x0b
+	opBrIf       op = 0x0d
 	opCall       op = 0x10
 	opLocalGet   op = 0x20
+	opLocalSet   op = 0x21
 	opLocalTee   op = 0x22
 	opGlobalGet  op = 0x23
 	opGlobalSet  op = 0x24
+	opMemorySize op = 0x3f
 	opMemoryGrow op = 0x40
 	opI32Const   op = 0x41
 	opI64Const   op = 0x42
 	opF32Const   op = 0x43
 	opF64Const   op = 0x44
 	opI32Eq      op = 0x46
+	opI32LtU     op = 0x49
+	opI32GtU     op = 0x4b
+	opI32LeU     op = 0x4d
+	opI64GtU     op = 0x56
 	opI32Add     op = 0x6a
 	opI32Sub     op = 0x6b
 	opI32Mul     op = 0x6c
 	opI64Add     op = 0x7c
 	opI64Sub     op = 0x7d
 	opI64Mul     op = 0x7e
+	opI64Shl     op = 0x86
+	opI64ExtendU op = 0xad
 	opRefNull    op = 0xd0
 	opRefFunc    op = 0xd2
+	opMemoryInit op = 0xfc<<16 | 8
+	opMemoryCopy op = 0xfc<<16 | 10
+	opMemoryFill op = 0xfc<<16 | 11
+	opTableInit  op = 0xfc<<16 | 12
+	opTableCopy  op = 0xfc<<16 | 14
+	opTableFill  op = 0xfc<<16 | 17
 	opV128Const  op = 0xfd<<16 | 12
 )
+
+// blockEmpty is the type of a block that takes and leaves nothing.
+const blockEmpty = 0x40
 
 // instruction decodes one instruction with its immediates. It knows every instruction that the engine runs.
 func (r *reader) instruction() op {
@@ -242,10 +266,10 @@ func (r *reader) prefixed(at int, prefix byte) op {
 	switch kind {
 	case immNone:
 	case immIndex:
-		r.u32()
+		r.imm = r.u32()
 	case immTwo:
-		r.u32()
-		r.u32()
+		r.imm = r.u32()
+		r.imm2 = r.u32()
 	case immMem:
 		r.memArg()
 	case immLane:

@@ -11,7 +11,8 @@ import (
 type edit struct {
 	m       *Module
 	added   [len(sectionKinds)]additions
-	patches []patch // ascending, not overlapping, each within one function body
+	types   []FuncType // the added ones
+	patches []patch    // ascending, not overlapping, each within one function body
 	names   []funcName
 }
 
@@ -44,6 +45,12 @@ func (e *edit) funcType(t FuncType) uint32 {
 			return uint32(i)
 		}
 	}
+	for i, have := range e.types {
+		if have.equal(t.Params, t.Results) {
+			return uint32(len(e.m.Types) + i)
+		}
+	}
+	e.types = append(e.types, t)
 	item := appendU32([]byte{0x60}, uint32(len(t.Params)))
 	item = append(item, t.Params...)
 	item = append(appendU32(item, uint32(len(t.Results))), t.Results...)

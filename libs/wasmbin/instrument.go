@@ -12,8 +12,13 @@ const Reserved = "__shoal_"
 // were answered with -1, modulo 2³².
 const GrowRefused = Reserved + "grow_refused"
 
-// growName is how the added function appears in backtraces.
-const growName = Reserved + "memory_grow"
+// How the added functions appear in backtraces.
+const (
+	growName = Reserved + "memory_grow"
+	fillName = Reserved + "memory_fill"
+	copyName = Reserved + "memory_copy"
+	initName = Reserved + "memory_init_" // and the data segment
+)
 
 // Instrument is Parse and Module.Instrument.
 func Instrument(module []byte) ([]byte, error) {
@@ -24,32 +29,52 @@ func Instrument(module []byte) ([]byte, error) {
 	return m.Instrument()
 }
 
-// Instrument returns the module with every memory.grow replaced by the call of a function that does the same and counts
-// the refusals in the exported global GrowRefused. What is added (a type where none fits, the function, the global, the
-// export, a name) comes last in its index space: no index changes, and the name section stays right. Custom sections
-// that point into the code by offset (.debug_*, reloc.*, metadata.code.*, source maps) are dropped, others kept.
+// Instrument returns the module with what the engine can't see or can't stop made visible and stoppable:
 //
-// A module without a memory.grow comes back as the same slice, with nothing added. So does one whose first memory does
-// not exist or has 64-bit addresses, which Check refuses.
+//   - every memory.grow becomes the call of a function that does the same and counts the refusals in the exported global
+//     GrowRefused;
+//   - a memory.fill or memory.copy of more than 4 KiB, and a memory.init of a data segment of more than 1 MiB, becomes the
+//     call of a function that does the same in chunks of 1 MiB, with an interruption point before each. What is out of
+//     bounds traps as it would, with nothing written;
+//   - a memory.init of a smaller segment, a table.init, a table.copy and a table.fill get an interruption point before
+//     them. They stay whole: with a table of a million elements, the most there is, the dearest takes some 25 ms.
+//
+// What is added (types where none fits, functions with names, the global, the export, a local behind the others of a
+// function) comes last in its index space: no index changes, and the name section stays right. Custom sections that point
+// into the code by offset (.debug_*, reloc.*, metadata.code.*, source maps) are dropped, others kept.
+//
+// A module without any of these instructions comes back as the same slice, with nothing added; fills and copies whose
+// length is a constant of at most 4 KiB do not count. So does one whose first memory does not exist or has 64-bit
+// addresses, which Check refuses.
 //
 // Errors are *FormatError: an export with a reserved name, or a function body that gets too large for the engine.
 func (m *Module) Instrument() ([]byte, error) {
 	if name, ok := m.reservedExport(); ok {
 		return nil, &FormatError{Section: "export", Offset: m.offset(secExport), Reason: reservedReason(name)}
 	}
-	if len(m.grows) == 0 || len(m.Memories) == 0 || m.Memories[0].Is64 {
+	if len(m.sites) == 0 || len(m.Memories) == 0 || m.Memories[0].Is64 {
 		return m.raw, nil
 	}
-	e := &edit{m: m}
-	g := e.global()
-	f := e.function(e.funcType(FuncType{Params: []byte{i32}, Results: []byte{i32}}), growCode(g), growName)
-	e.export(GrowRefused, GlobalKind, g)
-	call := appendU32([]byte{byte(opCall)}, f)
-	e.patches = make([]patch, 0, len(m.grows))
-	for _, s := range m.grows {
-		e.replace(s, call)
+	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(m.sites))}, helpers: make(map[helper]uint32)}
+	for i, rest := 0, m.sites; len(rest) > 0; i++ {
+		b, n := m.bodies[i], 0
+		for n < len(rest) && rest[n].at < b.end {
+			n++
+		}
+		if n > 0 {
+			p.body(m.importedFuncs+i, b, rest[:n])
+		}
+		rest = rest[n:]
 	}
-	return e.apply()
+	return p.apply()
+}
+
+// segment is the length of data segment i, 0 if there is none.
+func (m *Module) segment(i uint32) uint32 {
+	if uint64(i) < uint64(len(m.segments)) {
+		return m.segments[i]
+	}
+	return 0
 }
 
 // growCode is the body of (param i32) (result i32): memory.grow, and one more in global g when the answer is -1.

@@ -23,21 +23,35 @@ func instrumented(t testing.TB, b []byte) *Module {
 func checkAdded(t testing.TB, before, after *Module) {
 	t.Helper()
 	f, g := len(before.Funcs), len(before.Globals)
-	if len(after.Funcs) != f+1 || len(after.Globals) != g+1 || len(after.Exports) != len(before.Exports)+1 {
+	grows := 0 // functions for memory.grow, with a global and an export each
+	if slices.ContainsFunc(before.sites, func(s site) bool { return s.op == opMemoryGrow }) {
+		grows = 1
+	}
+	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+grows || len(after.Exports) != len(before.Exports)+grows {
 		t.Fatalf("%d functions, %d globals, %d exports; before %d, %d, %d", len(after.Funcs), len(after.Globals),
 			len(after.Exports), f, g, len(before.Exports))
 	}
-	if ft := after.FuncType(uint32(f)).String(); ft != "(i32) -> i32" {
-		t.Errorf("the added function is %s", ft)
+	for i := f; i < len(after.Funcs); i++ {
+		want := "(i32, i32, i32) -> ()"
+		if after.Names().Functions[uint32(i)] == growName {
+			want = "(i32) -> i32"
+		}
+		if ft := after.FuncType(uint32(i)).String(); ft != want {
+			t.Errorf("the added function %d is %s, want %s", i, ft, want)
+		}
 	}
-	if got := after.Globals[g]; got != (Global{Type: i32, Mutable: true}) {
-		t.Errorf("the added global is %+v", got)
+	if grows == 1 {
+		if got := after.Globals[g]; got != (Global{Type: i32, Mutable: true}) {
+			t.Errorf("the added global is %+v", got)
+		}
+		if got := after.Exports[len(before.Exports)]; got != (Export{GrowRefused, GlobalKind, uint32(g)}) {
+			t.Errorf("the added export is %+v", got)
+		}
 	}
-	if got := after.Exports[len(before.Exports)]; got != (Export{GrowRefused, GlobalKind, uint32(g)}) {
-		t.Errorf("the added export is %+v", got)
-	}
-	if len(after.grows) != 1 || after.grows[0].at < after.bodies[len(after.bodies)-1].start {
-		t.Errorf("memory.grow at %v, want it in the added function alone", after.grows)
+	for _, s := range after.sites {
+		if s.op == opMemoryGrow && s.at < after.bodies[f-after.importedFuncs].start {
+			t.Errorf("memory.grow at %v, want it in the added function alone", s)
+		}
 	}
 	for _, same := range []struct {
 		what string
@@ -61,6 +75,22 @@ func checkAdded(t testing.TB, before, after *Module) {
 			t.Errorf("function %d was called %q, is called %q", i, name, after.Names().Functions[i])
 		}
 	}
+}
+
+// helpersOf counts the functions that Instrument has to add.
+func helpersOf(m *Module) int {
+	all := map[helper]bool{}
+	for _, s := range m.sites {
+		switch s.op {
+		case opMemoryGrow, opMemoryFill, opMemoryCopy:
+			all[helper{op: s.op}] = true
+		case opMemoryInit:
+			if m.segment(s.segment) > chunk {
+				all[helper{s.op, s.segment}] = true
+			}
+		}
+	}
+	return len(all)
 }
 
 func TestInstrumentEverything(t *testing.T) {

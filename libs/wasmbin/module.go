@@ -21,7 +21,8 @@ type Module struct {
 	sections      []section
 	importedFuncs int
 	bodies        []body
-	grows         []span // every memory.grow of memory 0
+	sites         []site   // what Instrument replaces, in the order of the code
+	segments      []uint32 // the length of every data segment
 }
 
 // section is one section as it lies in the module.

@@ -40,7 +40,7 @@ func TestParseEverything(t *testing.T) {
 		{"exports", len(m.Exports), 5},
 		{"start", m.Start, 1},
 		{"segments", [2]int{m.Elements, m.Datas}, [2]int{8, 3}},
-		{"grows", len(m.grows), 2},
+		{"sites", len(m.sites), 2},
 		{"names", m.Names(), Names{Module: "mod", Functions: map[uint32]string{0: "f", 1: "g"}}},
 	} {
 		if !reflect.DeepEqual(f.got, f.want) {

@@ -12,6 +12,7 @@ type reader struct {
 	p       int
 	section string
 	imm     uint32 // the first index immediate of the instruction decoded last
+	imm2    uint32 // the second one
 	err     *FormatError
 }
 
@@ -186,6 +187,15 @@ func sizeU32(v uint32) int {
 		n++
 	}
 	return n
+}
+
+// appendSigned appends v as a signed LEB128.
+func appendSigned(b []byte, v int64) []byte {
+	for v < -64 || v > 63 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(b, byte(v)&0x7f)
 }
 
 func appendName(b []byte, s string) []byte {

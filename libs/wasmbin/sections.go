@@ -346,10 +346,12 @@ func (p *parser) datas(r *reader) {
 		default:
 			r.fail(at, "unknown kind of data segment %d", kind)
 		}
-		r.bytes(r.u32())
+		size := r.u32()
+		r.bytes(size)
 		if r.err != nil {
 			return
 		}
+		p.m.segments = append(p.m.segments, size)
 	}
 	p.m.Datas = n
 }

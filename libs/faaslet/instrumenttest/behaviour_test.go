@@ -66,6 +66,39 @@ var fixtures = []struct {
 		(func (export "f") (memory.init $d (i32.const 0) (i32.const 0) (i32.const 5)) (memory.copy (i32.const 8) (i32.const 0) (i32.const 40))
 			(memory.fill (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)) (i32.const 7) (i32.const 9)))
 		(func (export "g") (data.drop $d)))`, 0},
+	{"fills and copies alone", `(module (memory (export "memory") 3) (data (i32.const 64) "some bytes")
+		(func (export "f") (param) (memory.fill (i32.const 5000) (i32.const 9) (i32.const 100000)) (memory.copy (i32.const 4096) (i32.const 0) (i32.const 4097)))
+		(func (export "beyond") (memory.fill (i32.const 100000) (i32.const 1) (i32.const 100000)))
+		(func (export "nothing") (memory.copy (i32.const 196608) (i32.const 196608) (i32.const 0)))
+		(func (export "nothing beyond") (memory.copy (i32.const 196609) (i32.const 0) (i32.const 0))))`, 0},
+	{"copies among locals", `(module (memory (export "memory") 1) (data (i32.const 64) "some bytes")
+		(func $f (param i64 i32 f32) (result i32) (local f64 i32 i32) (local v128) (local i32)
+			(local.set 4 (i32.const 5)) (local.set 7 (i32.const 11))
+			(block $b (result i32) (memory.copy (i32.add (local.get 1) (local.get 4)) (i32.const 64) (local.tee 5 (local.get 7)))
+				(br_if $b (i32.const 3) (i32.eqz (i32.load8_u (local.get 1))))
+				(memory.fill (local.get 7) (local.get 4) (i32.load8_u (i32.const 64))) drop
+				(i32.add (local.get 5) (local.get 7))))
+		(func (export "f") (result i32) (call $f (i64.const 1) (i32.const 500) (f32.const 2))))`, 0},
+	{"copies in dead code", `(module (memory (export "memory") 1)
+		(func (export "f") (result i32) (return (i32.const 1)) (memory.copy))
+		(func (export "g") (unreachable) (memory.fill) (memory.copy (i32.const 1))) (func (export "h") (br 0) (memory.fill (i32.const 70000))))`, 0},
+	{"lengths that are constants or are not", `(module (memory (export "memory") 2)
+		(func (export "f") (param) (local $n i32) (local.set $n (i32.const 60000))
+			(memory.fill (i32.const 0) (i32.const 1) (i32.const 4096)) (memory.fill (i32.const 0) (i32.const 2) (i32.const 4097))
+			(memory.fill (i32.const 0) (i32.const 3) (block (result i32) (drop (br_if 0 (local.get $n) (i32.const 1))) (i32.const 8))))
+		(func (export "negative") (memory.fill (i32.const 0) (i32.const 4) (i32.const -1))))`, 0},
+	{"inits and tables", `(module (memory (export "memory") 1) (data $d "hello") (table $t (export "t") 8 funcref) (elem $e func $f $g)
+		(func $f (result i32) (i32.const 3)) (func $g (result i32) (i32.const 4)) (type $r (func (result i32)))
+		(func (export "init") (result i32) (memory.init $d (i32.const 7) (i32.const 1) (i32.const 4))
+			(table.init $t $e (i32.const 1) (i32.const 0) (i32.const 2)) (table.copy $t $t (i32.const 3) (i32.const 1) (i32.const 3))
+			(table.fill $t (i32.const 6) (ref.func $f) (i32.const 2)) (call_indirect (type $r) (i32.const 4)))
+		(func (export "beyond") (table.fill $t (i32.const 6) (ref.func $f) (i32.const 3)))
+		(func (export "copy beyond") (table.copy $t $t (i32.const 6) (i32.const 0) (i32.const 3)))
+		(func (export "init beyond") (table.init $t $e (i32.const 0) (i32.const 1) (i32.const 2)))
+		(func (export "data beyond") (memory.init $d (i32.const 0) (i32.const 1) (i32.const 5)))
+		(func (export "drop") (data.drop $d) (elem.drop $e)))`, 0},
+	{"hundred types", `(module (memory (export "memory") 1) ` + types(100) + `
+		(func (export "f") (memory.fill (i32.const 0) (i32.const 6) (memory.size)) (memory.copy (i32.const 8) (i32.const 0) (i32.mul (memory.size) (i32.const 9000)))))`, 0},
 	{"many functions", `(module (memory (export "memory") 1) ` + many(300, `(func (drop (memory.grow (i32.const 0))))`) +
 		` (func (export "f") (result i32) (memory.grow (i32.const 10))))`, 0},
 	{"debug sections", `(module (memory (export "memory") 1) (func (export "f") (result i32) (memory.grow (i32.const 1)))
@@ -76,6 +109,15 @@ func many(n int, wat string) string {
 	s := ""
 	for range n {
 		s += wat
+	}
+	return s
+}
+
+// types makes n function types, none of which fits a helper.
+func types(n int) string {
+	s := ""
+	for i := range n {
+		s += "(type (func (result" + many(i+1, " i64") + ")))"
 	}
 	return s
 }

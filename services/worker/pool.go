@@ -139,8 +139,8 @@ func (p *pool) put() {
 }
 
 // refill makes ready what the pool wants beyond what it has, one at a time, on the calling goroutine: a Faaslet for the
-// next call, and as many more as ran at once lately.
-func (p *pool) refill(ctx context.Context) {
+// next call, and as many more as ran at once lately. A drain ends it.
+func (p *pool) refill() {
 	if p.w.draining.Load() || p.w.overMark.Load() {
 		return
 	}
@@ -154,7 +154,7 @@ func (p *pool) refill(ctx context.Context) {
 	set, revision := p.set, p.fn.Revision
 	p.mu.Unlock()
 
-	init, cancel := context.WithTimeout(context.WithoutCancel(ctx), initTimeout)
+	init, cancel := context.WithTimeout(p.w.ahead, initTimeout)
 	f, err := p.module.New(init, set)
 	cancel()
 
@@ -185,7 +185,7 @@ func (p *pool) warm(ctx context.Context, n int) {
 			return
 		}
 		have = now
-		p.refill(ctx)
+		p.refill()
 	}
 }
 

@@ -52,7 +52,7 @@ func (w *Worker) serve(j *job) {
 	defer p.put()
 	f, start, ferr := p.take(j.ctx)
 	if ferr != nil {
-		r.Err = withCause(j.ctx, ferr)
+		r.Err = ferr // has the cause, where the guest was, and what it said
 		w.answer(j, r)
 		return
 	}
@@ -65,7 +65,7 @@ func (w *Worker) serve(j *job) {
 	w.answer(j, r)
 	w.tellLog(j.call, out)
 	f.Close()
-	p.refill(j.ctx)
+	p.refill()
 }
 
 // answer sends r to the call's holder.

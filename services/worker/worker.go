@@ -52,7 +52,9 @@ type Worker struct {
 	perName  map[faas.Name]int // admitted calls of functions with a concurrency limit
 	idle     chan struct{}     // closed when draining and the last call was answered
 
-	background sync.WaitGroup // prefetches and prewarms
+	background sync.WaitGroup  // prefetches and prewarms
+	ahead      context.Context // of what is made ready before any call; ends when a drain begins
+	endAhead   context.CancelFunc
 }
 
 // ErrReplaced is what Run returns when the others took this incarnation for dead while it lived: it was stopped or cut off
@@ -78,6 +80,7 @@ func New(cfg Config) (*Worker, error) {
 		perName:  make(map[faas.Name]int),
 		idle:     make(chan struct{}),
 	}
+	w.ahead, w.endAhead = context.WithCancel(context.Background())
 	w.modules = newModules(cfg.Engine, cfg.Artefacts, w.log)
 	return w, nil
 }
@@ -94,6 +97,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	// What runs outlives ctx: a drain finishes calls.
 	live, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
+	defer w.endAhead()
 	defer w.closeFaaslets()
 
 	subs, err := w.subscribe(live)
@@ -143,6 +147,7 @@ func (w *Worker) Drain() { w.drainOne.Do(func() { close(w.drain) }) }
 func (w *Worker) leave(kill context.CancelCauseFunc) {
 	w.mu.Lock()
 	w.draining.Store(true)
+	w.endAhead()
 	left := len(w.inflight)
 	if left == 0 {
 		close(w.idle)

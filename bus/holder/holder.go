@@ -335,6 +335,9 @@ func (h *Holder) finish(p *held, r *faas.Result) {
 	r.Call = p.call.ID
 	if r.Err != nil {
 		r.Err.Call = p.call.ID
+		if r.Err.Code == faas.DeadlineExceeded { // only the holder knows what it was: each hop had less
+			r.Err = r.Err.Hint("its timeout was " + faas.Duration(p.call.Timeout).String())
+		}
 	}
 	p.done(r)
 }
@@ -350,7 +353,7 @@ func (h *Holder) cancelAt(p *held, at faas.WorkerID) {
 }
 
 func deadline(c *faas.Call) *faas.Error {
-	return faas.Errorf(faas.DeadlineExceeded, "%s did not answer within %s", c.Name, faas.Duration(c.Timeout))
+	return faas.Errorf(faas.DeadlineExceeded, "%s did not answer in time", c.Name)
 }
 
 func publishError(err error) *faas.Error {

@@ -37,7 +37,7 @@ func (w *Worker) admit(live context.Context, m *nats.Msg) {
 	}
 	j.ctx, j.end = context.WithCancelCause(live)
 	j.timer = time.AfterFunc(call.Timeout, func() {
-		j.end(faas.Errorf(faas.DeadlineExceeded, "%s did not end within its %s", call.Name, faas.Duration(call.Timeout)))
+		j.end(faas.Errorf(faas.DeadlineExceeded, "%s did not end in time", call.Name))
 	})
 	w.mu.Lock()
 	w.inflight[call.ID] = j

@@ -10,6 +10,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // Setup is what a Faaslet is made with besides its module.
@@ -71,7 +72,7 @@ func (f *Faaslet) start(ctx context.Context) *faas.Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	in, err := capi.NewInstance(f.module.engine.engine, &f.host, capi.Limits{
-		Memory: int64(f.limit), TableElements: maxTableSize, Tables: maxTables,
+		Memory: int64(f.limit), TableElements: wasmbin.MaxTableElements, Tables: wasmbin.MaxTables,
 	})
 	if err != nil {
 		return faas.Errorf(faas.NoCapacity, "%v", err)

@@ -120,6 +120,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"memory64", withMemory(vec([]byte{4, 1}), memory), "memory64"},
 		{"shared", withMemory(vec([]byte{3, 1, 2}), memory), "shared memory: threads are not supported"},
 		{"two memories", withMemory(vec([]byte{0, 1}, []byte{0, 1}), memory), "2 memories: only one is supported"},
+		{"many tables", module(sec(secTable, vec(slices.Repeat([][]byte{{funcref, 0, 1}}, 17)...))), "17 tables: a module can have 16"},
+		{"huge table", module(sec(secTable, vec([]byte{funcref, 0, 0x81, 0x80, 0x40}))), "table 0 starts with 1048577 elements: it can have 1048576"},
 		{"imported start", module(sec(secType, vec(noTypes)), sec(secImport, vec(importFunc("env", "s", 0))), sec(secStart, []byte{0})), "the start function is imported"},
 		{"no entry", withEntry([][]byte{i32ToI32}, exportOf("run", Func, 0)),
 			`no entry: the module exports neither a function "handle" of type () -> i32 (a reactor) nor "_start" of type () -> () (a command); it exports run: (i32) -> i32`},

@@ -51,12 +51,20 @@ func TestRefusedModules(t *testing.T) {
 			faas.InvalidModule, []string{"no entry", `"handle"`, "(i32) -> ()", "it must be () -> i32"},
 		},
 		{
+			"a huge table", wasm(t, `(module (memory (export "memory") 1) (table 9000000 funcref) (func (export "handle")))`),
+			faas.InvalidModule, []string{"table 0", "9000000", "1048576"},
+		},
+		{
+			"many tables", wasm(t, `(module (memory (export "memory") 1)`+strings.Repeat("(table 1 funcref)", 17)+` (func (export "handle")))`),
+			faas.InvalidModule, []string{"17 tables", "16"},
+		},
+		{
 			"a hidden memory", wasm(t, `(module (memory 1) (func (export "handle")))`),
 			faas.InvalidModule, []string{`no export "memory"`},
 		},
 		{
-			"a broken body", wasm(t, `(module (memory (export "memory") 1) (func (export "handle") (result i32) (i32.const 1)))`),
-			"", nil, // the control of the next case
+			"what the next case breaks", wasm(t, `(module (memory (export "memory") 1) (func (export "handle") (result i32) (i32.const 1)))`),
+			"", nil,
 		},
 		{
 			"code that does not validate", bytes.Replace(

@@ -1,5 +1,10 @@
 package suite
 
+import (
+	"encoding/binary"
+	"time"
+)
+
 // Guests that more than one test uses.
 const (
 	watEcho = `(module
@@ -34,3 +39,8 @@ const (
 	    (call $write (i32.const 1024) (call $read (i32.const 1024) (i32.const 1024)))
 	    (i32.const 0)))`
 )
+
+// millis is watSleep's input.
+func millis(d time.Duration) []byte {
+	return binary.LittleEndian.AppendUint64(nil, uint64(d.Milliseconds()))
+}

@@ -53,6 +53,9 @@ type Holder struct {
 	log     *slog.Logger
 	inbox   string // "_INBOX.<unique>."
 	sub     *nats.Subscription
+	status  chan nats.Status // of calls, when it is lost
+	watch   sync.WaitGroup
+	stop    sync.Once
 
 	mu     sync.Mutex
 	next   uint64
@@ -97,7 +100,24 @@ func (h *Holder) Listen() error {
 		return err
 	}
 	h.sub = sub
+	h.status = h.calls.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	h.watch.Go(h.watchConnection)
 	return h.calls.Flush()
+}
+
+// watchConnection fails what is held whenever the connection is lost: answers that were sent meanwhile have fallen on
+// nobody, and nobody can tell which. It ends with Close.
+func (h *Holder) watchConnection() {
+	for range h.status {
+		h.mu.Lock()
+		lost := h.held
+		h.held = make(map[uint64]*held)
+		h.mu.Unlock()
+		for _, p := range lost {
+			h.finish(p, &faas.Result{Worker: p.at, Err: faas.Errorf(faas.Unavailable,
+				"the connection to the bus was lost; the call may have run")})
+		}
+	}
 }
 
 // Held returns how many calls are being held.
@@ -193,6 +213,10 @@ func (h *Holder) Close() {
 	}
 	if h.sub != nil {
 		_ = h.sub.Unsubscribe() // fails only when the connection is closed already
+		h.stop.Do(func() {
+			h.calls.RemoveStatusListener(h.status)
+			h.watch.Wait()
+		})
 	}
 }
 

@@ -34,9 +34,22 @@ var codes = []struct {
 	code   Code
 	status int
 }{
-	{BadRequest, 400}, {Unauthorized, 401}, {Forbidden, 403}, {NotFound, 404}, {Conflict, 409}, {TooLarge, 413},
-	{InvalidModule, 422}, {RateLimited, 429}, {Cancelled, 499}, {GuestFailed, 500}, {GuestTrapped, 500},
-	{OutOfMemory, 500}, {Internal, 500}, {NoCapacity, 503}, {Unavailable, 503}, {DeadlineExceeded, 504},
+	{BadRequest, 400},
+	{Unauthorized, 401},
+	{Forbidden, 403},
+	{NotFound, 404},
+	{Conflict, 409},
+	{TooLarge, 413},
+	{InvalidModule, 422},
+	{RateLimited, 429},
+	{Cancelled, 499},
+	{GuestFailed, 500},
+	{GuestTrapped, 500},
+	{OutOfMemory, 500},
+	{Internal, 500},
+	{NoCapacity, 503},
+	{Unavailable, 503},
+	{DeadlineExceeded, 504},
 }
 
 // Codes returns every code, by HTTP status.

@@ -13,8 +13,14 @@ func TestParseSize(t *testing.T) {
 		want Size
 		out  string
 	}{
-		{"0", 0, "0B"}, {"512", 512, "512B"}, {"512B", 512, "512B"}, {"64KiB", 64 * KiB, "64KiB"}, {"1024KiB", MiB, "1MiB"},
-		{"128MiB", 128 * MiB, "128MiB"}, {"4GiB", 4 * GiB, "4GiB"}, {"1025", 1025, "1025B"},
+		{"0", 0, "0B"},
+		{"512", 512, "512B"},
+		{"512B", 512, "512B"},
+		{"64KiB", 64 * KiB, "64KiB"},
+		{"1024KiB", MiB, "1MiB"},
+		{"128MiB", 128 * MiB, "128MiB"},
+		{"4GiB", 4 * GiB, "4GiB"},
+		{"1025", 1025, "1025B"},
 		{"9223372036854775807", math.MaxInt64, "9223372036854775807B"},
 	} {
 		got, err := ParseSize(c.in)
@@ -55,8 +61,15 @@ func TestDuration(t *testing.T) {
 		d    time.Duration
 		want string
 	}{
-		{0, "0s"}, {30 * time.Second, "30s"}, {15 * time.Minute, "15m"}, {10 * time.Minute, "10m"}, {2 * time.Hour, "2h"},
-		{90 * time.Minute, "1h30m"}, {10 * time.Hour, "10h"}, {61 * time.Second, "1m1s"}, {1500 * time.Millisecond, "1.5s"},
+		{0, "0s"},
+		{30 * time.Second, "30s"},
+		{15 * time.Minute, "15m"},
+		{10 * time.Minute, "10m"},
+		{2 * time.Hour, "2h"},
+		{90 * time.Minute, "1h30m"},
+		{10 * time.Hour, "10h"},
+		{61 * time.Second, "1m1s"},
+		{1500 * time.Millisecond, "1.5s"},
 	} {
 		if got := Duration(c.d).String(); got != c.want {
 			t.Errorf("%v: %q, want %q", c.d, got, c.want)

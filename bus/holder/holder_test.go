@@ -67,8 +67,10 @@ func start(t *testing.T, r *router) fixture {
 
 func call(timeout time.Duration) *faas.Call {
 	id := faas.NewCallID()
-	return &faas.Call{ID: id, Root: id, Name: faas.Name{Tenant: "demo", Function: "echo"},
-		Version: faas.VersionOf([]byte("module")), Input: []byte("hello"), Timeout: timeout}
+	return &faas.Call{
+		ID: id, Root: id, Name: faas.Name{Tenant: "demo", Function: "echo"},
+		Version: faas.VersionOf([]byte("module")), Input: []byte("hello"), Timeout: timeout,
+	}
 }
 
 // answerWith subscribes a fake part that answers each call by f.

@@ -43,7 +43,8 @@ var exitCodes = []struct {
 	{exitLocal, "the command line is wrong, or something on this machine: a file, a compiler", nil},
 	{exitGateway, "no gateway answered, or the connection broke; a call may have run if it had begun", nil},
 	{exitRefused, "refused: what was asked for is not possible or not allowed", []faas.Code{
-		faas.BadRequest, faas.Unauthorized, faas.Forbidden, faas.Conflict, faas.TooLarge, faas.InvalidModule}},
+		faas.BadRequest, faas.Unauthorized, faas.Forbidden, faas.Conflict, faas.TooLarge, faas.InvalidModule,
+	}},
 	{exitNotFound, "there is no such function", []faas.Code{faas.NotFound}},
 	{exitBusy, "not now: worth another try", []faas.Code{faas.NoCapacity, faas.Unavailable, faas.RateLimited}},
 	{exitDeadline, "out of time", []faas.Code{faas.DeadlineExceeded}},

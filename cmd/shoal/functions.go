@@ -57,8 +57,10 @@ func (a *app) printFunctions(functions []faas.Function) error {
 	now := time.Now()
 	rows := [][]string{{"FUNCTION", "VERSION", "KIND", "SIZE", "MEMORY", "TIMEOUT", "DEPLOYED"}}
 	for _, f := range functions {
-		rows = append(rows, []string{f.Name.String(), f.Version.Short(), string(f.Kind), humanSize(f.Size),
-			memoryOf(f.Settings).String(), timeoutOf(f.Settings).String(), ago(now, f.Deployed)})
+		rows = append(rows, []string{
+			f.Name.String(), f.Version.Short(), string(f.Kind), humanSize(f.Size),
+			memoryOf(f.Settings).String(), timeoutOf(f.Settings).String(), ago(now, f.Deployed),
+		})
 	}
 	return table(a.stdout, rows)
 }

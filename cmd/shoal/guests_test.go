@@ -33,8 +33,10 @@ func guests() map[string]guest {
 		"trap": {
 			module: reactor([]byte{call, boom}, nil),
 			run: func([]byte) ([]byte, []string, *faas.Error) {
-				return nil, nil, &faas.Error{Code: faas.GuestTrapped, Message: "unreachable", Trap: "unreachable",
-					Backtrace: []faas.Frame{{Function: "boom", Offset: 0x92}, {Function: "handle", Offset: 0x8e}}}
+				return nil, nil, &faas.Error{
+					Code: faas.GuestTrapped, Message: "unreachable", Trap: "unreachable",
+					Backtrace: []faas.Frame{{Function: "boom", Offset: 0x92}, {Function: "handle", Offset: 0x8e}},
+				}
 			},
 		},
 		"greedy": {

@@ -50,9 +50,11 @@ func (a *app) printWorkers(workers []faas.Worker) error {
 		for _, c := range w.Warm {
 			ready, running = ready+c.Ready, running+c.Running
 		}
-		rows = append(rows, []string{string(w.ID), string(w.State), fmt.Sprintf("%d of %d", w.Slots.Free, w.Slots.Total),
+		rows = append(rows, []string{
+			string(w.ID), string(w.State), fmt.Sprintf("%d of %d", w.Slots.Free, w.Slots.Total),
 			strconv.Itoa(w.Slots.Queued), strconv.Itoa(running), strconv.Itoa(ready), humanSize(int64(w.Memory)),
-			ago(now, w.Started), ago(now, w.Seen), w.Engine})
+			ago(now, w.Started), ago(now, w.Seen), w.Engine,
+		})
 	}
 	return table(a.stdout, rows)
 }

@@ -75,11 +75,15 @@ func TestRequests(t *testing.T) {
 			_, err := c.Deploy(ctx, wc, Module{strings.NewReader("wasm"), 4}, all)
 			return err
 		}, "PUT /p/v1/functions/me/wc?concurrency=3&env.A=b+c%26d%3D%C3%A9&keep_alive=10s&memory=256MiB&min_warm=3&timeout=10s", "application/wasm", "wasm"},
-		{func(ctx context.Context, c *Client) error { _, err := c.Change(ctx, wc, all); return err },
+		{
+			func(ctx context.Context, c *Client) error { _, err := c.Change(ctx, wc, all); return err },
 			"PATCH /p/v1/functions/me/wc", "application/merge-patch+json",
-			`{"concurrency":3,"env":{"A":"b c\u0026d=é"},"keep_alive":"10s","memory":"256MiB","min_warm":3,"timeout":"10s"}`},
-		{func(ctx context.Context, c *Client) error { _, err := c.Change(ctx, wc, unset); return err },
-			"PATCH /p/v1/functions/me/wc", "application/merge-patch+json", `{"env":{"A":null,"B":""},"memory":null}`},
+			`{"concurrency":3,"env":{"A":"b c\u0026d=é"},"keep_alive":"10s","memory":"256MiB","min_warm":3,"timeout":"10s"}`,
+		},
+		{
+			func(ctx context.Context, c *Client) error { _, err := c.Change(ctx, wc, unset); return err },
+			"PATCH /p/v1/functions/me/wc", "application/merge-patch+json", `{"env":{"A":null,"B":""},"memory":null}`,
+		},
 		{func(ctx context.Context, c *Client) error {
 			_, err := c.Change(ctx, wc, Settings{Unset: []string{"env"}})
 			return err

@@ -41,8 +41,10 @@ func (g *Gateway) newCall(n faas.Name, timeout, trace string) (*faas.Call, *faas
 // hold gives c to the holder, or refuses it when too many are held.
 func (g *Gateway) hold(c *faas.Call, done func(*faas.Result)) holder.Handle {
 	if g.holder.Held() >= g.cfg.MaxCalls {
-		done(&faas.Result{Call: c.ID, Err: &faas.Error{Code: faas.NoCapacity, Call: c.ID,
-			Message: "the gateway holds as many calls as it can"}})
+		done(&faas.Result{Call: c.ID, Err: &faas.Error{
+			Code: faas.NoCapacity, Call: c.ID,
+			Message: "the gateway holds as many calls as it can",
+		}})
 		return holder.Handle{}
 	}
 	return g.holder.Start(c, func(r *faas.Result) {

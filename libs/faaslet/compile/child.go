@@ -38,8 +38,13 @@ func (c Confinement) Missing() []string {
 		holds bool
 		what  string
 	}{
-		{c.Network != "", "the network"}, {c.User != "", "the user"}, {c.NoNewPrivs, "new privileges"}, {c.Files, "files"},
-		{c.Memory, "memory"}, {c.CPU, "processor time"}, {c.Parent, "the death of its parent"},
+		{c.Network != "", "the network"},
+		{c.User != "", "the user"},
+		{c.NoNewPrivs, "new privileges"},
+		{c.Files, "files"},
+		{c.Memory, "memory"},
+		{c.CPU, "processor time"},
+		{c.Parent, "the death of its parent"},
 	} {
 		if !m.holds {
 			out = append(out, m.what)

@@ -28,6 +28,7 @@ type Faaslet struct {
 	setup  Setup
 	limit  faas.Size // of the linear memory
 	host   host      // what host functions see
+	guard  watch     // ends the guest when its time is over
 
 	mu       sync.Mutex // held by New, Run and Close
 	state    state

@@ -5,6 +5,7 @@ package faaslet
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -86,24 +87,54 @@ const (
 	killPause = 10 * time.Millisecond  // the longest
 )
 
-// watch ends the guest when ctx ends. The function it returns ends the watch, after which nothing touches the instance
-// any more; it is called once.
+// watch ends the guest when ctx ends, from begin until its function's return. It is part of a Faaslet, so that a call
+// which ends by itself allocates nothing for it.
+type watch struct {
+	killer sync.WaitGroup // the function that ctx's end runs, from begin until it has ended or will never start
+
+	mu   sync.Mutex
+	over bool
+	wake chan struct{} // made by the killer, closed when over
+}
+
+// watch begins to watch ctx. The function it returns ends that, after which nothing touches the instance any more; it is
+// called once, and before the next watch.
 func (f *Faaslet) watch(ctx context.Context) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
-	in := f.instance
-	over, left := make(chan struct{}), make(chan struct{})
-	unhook := context.AfterFunc(ctx, func() {
-		defer close(left)
-		killUntil(in, over)
-	})
+	w := &f.guard
+	w.over, w.wake = false, nil
+	w.killer.Add(1)
+	unhook := context.AfterFunc(ctx, f.killWatched)
 	return func() {
-		if !unhook() {
-			close(over)
-			<-left
+		if unhook() {
+			w.killer.Done()
+			return
 		}
+		w.mu.Lock()
+		w.over = true
+		if w.wake != nil {
+			close(w.wake)
+		}
+		w.mu.Unlock()
+		w.killer.Wait()
 	}
+}
+
+// killWatched kills the guest until the watch is over.
+func (f *Faaslet) killWatched() {
+	w := &f.guard
+	defer w.killer.Done()
+	w.mu.Lock()
+	if w.over {
+		w.mu.Unlock()
+		return
+	}
+	over := make(chan struct{})
+	w.wake = over
+	w.mu.Unlock()
+	killUntil(f.instance, over)
 }
 
 // killUntil kills in's guest until it is over. Once would do but for one case: the guest is just taking note of an epoch

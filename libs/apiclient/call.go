@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -69,7 +70,7 @@ func (c *Client) Call(ctx context.Context, name faas.Name, in Input) (*Output, e
 		cancel()
 		return nil, err
 	}
-	out, err := c.output(ctx, resp)
+	out, err := c.output(resp)
 	if err != nil {
 		resp.Body.Close()
 		cancel()
@@ -79,7 +80,7 @@ func (c *Client) Call(ctx context.Context, name faas.Name, in Input) (*Output, e
 	return out, nil
 }
 
-func (c *Client) output(ctx context.Context, resp *http.Response) (*Output, error) {
+func (c *Client) output(resp *http.Response) (*Output, error) {
 	out := &Output{
 		Size:   resp.ContentLength,
 		Worker: faas.WorkerID(resp.Header.Get(headerWorker)),
@@ -106,7 +107,7 @@ type outputBody struct {
 
 func (b *outputBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.client.transportError(b.ctx, err)
 	}
 	return n, err

@@ -158,12 +158,14 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 }
 
 // document sends r, which is small, and decodes the JSON it is answered with into out; nil out: no body is expected.
-func (c *Client) document(ctx context.Context, r request, out any) (status int, err error) {
+func (c *Client) document(ctx context.Context, r request, out any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.answer, &noAnswerError{url: c.URL(), after: c.answer})
 	defer cancel()
-	return c.slowDocument(ctx, r, out)
+	_, err := c.slowDocument(ctx, r, out)
+	return err
 }
 
+// slowDocument is document for an answer that takes its time; it also returns the answer's status.
 func (c *Client) slowDocument(ctx context.Context, r request, out any) (status int, err error) {
 	resp, err := c.send(ctx, r)
 	if err != nil {

@@ -257,7 +257,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("a followed log that ends: %v", err)
 	}
 	stop := errors.New("stop")
-	if err := c.Logs(t.Context(), wc, LogQuery{}, func(LogLine) error { return stop }); err != stop {
+	if err := c.Logs(t.Context(), wc, LogQuery{}, func(LogLine) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -163,7 +163,7 @@ func (c *Client) Change(ctx context.Context, name faas.Name, settings Settings) 
 	}
 	r.body, r.size, r.kind = bytes.NewReader(patch), int64(len(patch)), "application/merge-patch+json"
 	var f faas.Function
-	if _, err := c.document(ctx, r, &f); err != nil {
+	if err := c.document(ctx, r, &f); err != nil {
 		return nil, err
 	}
 	return &f, nil
@@ -175,7 +175,7 @@ func (c *Client) Remove(ctx context.Context, name faas.Name) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.document(ctx, r, nil)
+	err = c.document(ctx, r, nil)
 	return err
 }
 
@@ -191,7 +191,7 @@ func (c *Client) Functions(ctx context.Context, tenant string) ([]faas.Function,
 	var doc struct {
 		Functions []faas.Function `json:"functions"`
 	}
-	_, err := c.document(ctx, r, &doc)
+	err := c.document(ctx, r, &doc)
 	return doc.Functions, err
 }
 
@@ -218,7 +218,7 @@ func (c *Client) Function(ctx context.Context, name faas.Name) (*Description, er
 		faas.Function
 		Workers []Readiness `json:"workers"`
 	}
-	if _, err := c.document(ctx, r, &doc); err != nil {
+	if err := c.document(ctx, r, &doc); err != nil {
 		return nil, err
 	}
 	return &Description{Function: doc.Function, Workers: doc.Workers}, nil
@@ -229,7 +229,7 @@ func (c *Client) Workers(ctx context.Context) ([]faas.Worker, error) {
 	var doc struct {
 		Workers []faas.Worker `json:"workers"`
 	}
-	_, err := c.document(ctx, request{method: http.MethodGet, path: []string{"v1", "workers"}}, &doc)
+	err := c.document(ctx, request{method: http.MethodGet, path: []string{"v1", "workers"}}, &doc)
 	return doc.Workers, err
 }
 

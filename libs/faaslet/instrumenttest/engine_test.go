@@ -1,6 +1,7 @@
 package instrumenttest
 
 import (
+	"errors"
 	"bytes"
 	"crypto/sha256"
 	"fmt"
@@ -97,7 +98,8 @@ func run(t testing.TB, engine *wasmtime.Engine, module []byte, rounds int) seen 
 
 // trapText is the kind of a trap without its backtrace, whose offsets instrumenting changes.
 func trapText(err error) string {
-	if trap, ok := err.(*wasmtime.Trap); ok && trap.Code() != nil {
+	var trap *wasmtime.Trap
+	if errors.As(err, &trap) && trap.Code() != nil {
 		return fmt.Sprintf("trap %d", *trap.Code())
 	}
 	return "error"

@@ -76,6 +76,9 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// lastWords is how long the answers of calls that a drain cut off may take to reach their clients.
+const lastWords = time.Second
+
 // Gateway is one gateway. New makes it, Run runs it.
 type Gateway struct {
 	cfg    Config
@@ -164,7 +167,13 @@ func (g *Gateway) Run(ctx context.Context) error {
 		defer cancel()
 		err := srv.Shutdown(wait)
 		g.waitHeld(wait)
-		if err != nil {
+		if err == nil {
+			return nil
+		}
+		g.holder.Close() // what is still held fails as unavailable; its clients are told
+		last, end := context.WithTimeout(context.WithoutCancel(stop), lastWords)
+		defer end()
+		if srv.Shutdown(last) != nil {
 			return srv.Close()
 		}
 		return nil

@@ -1,9 +1,9 @@
 package instrumenttest
 
 import (
-	"errors"
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"testing"
 

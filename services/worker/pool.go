@@ -29,7 +29,11 @@ type pool struct {
 	set      faaslet.Setup // made from fn
 	ready    []ready       // oldest first
 	running  int
+	spent    []ready   // served their call and wait to be closed
 	building int       // by refills
+	tidying  bool      // a runner makes a batch ready
+	calls    int       // since the last sweep
+	rate     int       // calls between the last two sweeps
 	peak     int       // most that ran at once since the last sweep, decaying
 	used     time.Time // when a call last took one
 	retired  bool      // make nothing ready any more
@@ -97,6 +101,7 @@ func (p *pool) enter(fn faas.Function) bool {
 		return false
 	}
 	p.running++
+	p.calls++
 	p.peak = max(p.peak, p.running)
 	p.used = time.Now()
 	var old []ready
@@ -138,15 +143,60 @@ func (p *pool) put() {
 	p.mu.Unlock()
 }
 
-// refill makes ready what the pool wants beyond what it has, one at a time, on the calling goroutine: a Faaslet for the
-// next call, and as many more as ran at once lately. A drain ends it.
-func (p *pool) refill() {
+// makeUp closes a Faaslet that served its call and makes ready what the pool wants beyond what it has, on the calling
+// goroutine. For small Faaslets of a function that is called all the time, it does so for many calls at once: mapping and
+// unmapping memory disturbs whatever else the process does at that moment, on every processor, so most calls are spared
+// it. Preconditions: as take's.
+func (p *pool) makeUp(used *faaslet.Faaslet) {
+	small := used.Memory() <= smallFaaslet
+	p.mu.Lock()
+	batch := 0
+	if small {
+		batch = min(max(p.rate, p.calls)/callsPerBatch, maxBatch)
+	}
+	if batch == 0 || len(p.spent) >= 2*maxBatch {
+		p.mu.Unlock()
+		used.Close()
+		p.refill(0)
+		return
+	}
+	p.spent = append(p.spent, ready{f: used})
+	missing := p.want() + batch - len(p.ready)
+	if p.tidying || missing < batch-batch/4 {
+		p.mu.Unlock()
+		return
+	}
+	p.tidying = true
+	spent := p.spent
+	p.spent = nil
+	p.mu.Unlock()
+	for range missing {
+		p.refill(batch)
+	}
+	closeAll(spent)
+	p.mu.Lock()
+	p.tidying = false
+	p.mu.Unlock()
+}
+
+const (
+	smallFaaslet  = 1 * faas.MiB // memory up to which Faaslets are made ready, and closed, many at once
+	maxBatch      = 16
+	callsPerBatch = 64 // between two sweeps, for each Faaslet of a batch
+)
+
+// want returns how many Faaslets the pool should have ready: one for the next call, and as many more as ran at once
+// lately. Preconditions: mu is held.
+func (p *pool) want() int { return max(1, p.peak-p.running+1, p.fn.Settings.MinWarm) }
+
+// refill makes one more Faaslet ready, on the calling goroutine, when the pool has less than it wants and extra. A drain
+// ends it.
+func (p *pool) refill(extra int) {
 	if p.w.draining.Load() || p.w.overMark.Load() {
 		return
 	}
 	p.mu.Lock()
-	want := max(1, p.peak-p.running+1, p.fn.Settings.MinWarm)
-	if p.closed || p.retired || len(p.ready)+p.building >= want {
+	if p.closed || p.retired || len(p.ready)+p.building >= p.want()+extra {
 		p.mu.Unlock()
 		return
 	}
@@ -185,7 +235,7 @@ func (p *pool) warm(ctx context.Context, n int) {
 			return
 		}
 		have = now
-		p.refill()
+		p.refill(0)
 	}
 }
 
@@ -205,6 +255,9 @@ func (p *pool) expire(now time.Time) bool {
 	old := slices.Clone(p.ready[:n])
 	p.ready = slices.Delete(p.ready, 0, n)
 	p.peak = max(p.running, p.peak-max(1, p.peak/8)) // what a burst needed is forgotten within seconds
+	p.rate, p.calls = p.calls, 0
+	old = append(old, p.spent...)
+	p.spent = nil
 	empty := !p.closed && len(p.ready) == 0 && p.running == 0 && p.used.Before(limit)
 	p.closed = p.closed || empty
 	p.mu.Unlock()
@@ -250,8 +303,8 @@ func (p *pool) lastUsed() time.Time {
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
-	old := p.ready
-	p.ready = nil
+	old := append(p.ready, p.spent...)
+	p.ready, p.spent = nil, nil
 	p.mu.Unlock()
 	closeAll(old)
 }

@@ -23,40 +23,45 @@ func (w *Worker) runner(ctx context.Context) error {
 			return nil
 		case j := <-w.jobs:
 			w.running.Add(1)
-			w.serve(j)
+			p, used := w.serve(j)
 			w.running.Add(-1)
 			w.done(j)
+			if used != nil {
+				p.makeUp(used)
+			}
+			if p != nil {
+				p.put()
+			}
 		}
 	}
 }
 
-// serve runs one call and answers it, then makes up for the Faaslet that it used: the answer is on its way by then, and no
-// other goroutine has to be woken for it.
-func (w *Worker) serve(j *job) {
+// serve runs one call and answers it. It returns the pool that it acquired, which the caller puts, and the Faaslet that it
+// used, which the caller makes up for: the answer is on its way by then, and no other goroutine has to be woken for it.
+func (w *Worker) serve(j *job) (p *pool, used *faaslet.Faaslet) {
 	r := &faas.Result{Call: j.call.ID, Worker: w.id}
 	if j.ctx.Err() != nil { // cancelled or out of time while it waited for a slot
 		r.Err = ended(j.ctx)
 		w.answer(j, r)
-		return
+		return p, nil
 	}
 	input, err := w.input(j)
 	if err != nil {
 		r.Err = withCause(j.ctx, err)
 		w.answer(j, r)
-		return
+		return p, nil
 	}
-	p, err := w.acquire(j.ctx, j.call.Name, j.call.Version)
+	p, err = w.acquire(j.ctx, j.call.Name, j.call.Version)
 	if err != nil {
 		r.Err = withCause(j.ctx, err)
 		w.answer(j, r)
-		return
+		return p, nil
 	}
-	defer p.put()
 	f, start, ferr := p.take(j.ctx)
 	if ferr != nil {
 		r.Err = ferr // has the cause, where the guest was, and what it said
 		w.answer(j, r)
-		return
+		return p, nil
 	}
 	set := p.setup()
 	out := f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
@@ -66,8 +71,7 @@ func (w *Worker) serve(j *job) {
 	r.Start, r.Duration, r.Output, r.Err = start, out.Duration, out.Output, out.Err
 	w.answer(j, r)
 	w.tellLog(j.call, out)
-	f.Close()
-	p.refill()
+	return p, f
 }
 
 // answer sends r to the call's holder.

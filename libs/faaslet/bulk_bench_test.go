@@ -126,7 +126,7 @@ func handle() int32 {
 		clear(to[:n/2])
 		copy(to[i%64:], from[i%512:i%512+64])
 	}
-	s := []byte(nil)
+	s := make([]byte, 0, 512)
 	for i := range 10000 {
 		s = append(s[:i%200], from[:i%100]...)
 	}

@@ -167,6 +167,34 @@ func TestLongInit(t *testing.T) {
 	}
 }
 
+// TestLongInitBeyond32Bits has a memory so large that source and length may sum up to 4 GiB though the destination fits.
+func TestLongInitBeyond32Bits(t *testing.T) {
+	engine := newEngine()
+	wat := strings.Replace(bulkGuest(), fmt.Sprintf(`"memory") %d`, bulkPages), `"memory") 65536`, 1)
+	m, err := wasmtime.NewModule(engine, instrument(t, assemble(t, wat)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	store := wasmtime.NewStore(engine)
+	defer store.Close()
+	in, err := wasmtime.NewInstance(store, m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][3]uint32{{0, 1, 0xffffffff}, {1, 1, 0xffffffff}, {0, 2, 0xfffffffe}, {0, chunk, 1<<32 - chunk}, {0, 3, 0xfffffffe}} {
+		_, err := in.GetFunc(store, "init").Call(store, int32(c[0]), int32(c[1]), int32(c[2]))
+		if err == nil || trapText(err) != fmt.Sprintf("trap %d", wasmtime.MemoryOutOfBounds) {
+			t.Errorf("init%#x: %v", c, err)
+		}
+	}
+	for i, b := range in.GetExport(store, "memory").Memory().UnsafeData(store)[:2*chunk] {
+		if b != 0 {
+			t.Fatalf("byte %d was written", i)
+		}
+	}
+}
+
 // TestBulkAtRandom mixes the instructions, with operands near whatever may be a border.
 func TestBulkAtRandom(t *testing.T) {
 	w := newTwin(t, assemble(t, bulkGuest()))

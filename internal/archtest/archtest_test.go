@@ -85,6 +85,8 @@ func TestLayers(t *testing.T) {
 		{name: "suites use them", pkg: pkg{path: "libs/state/statetest", imports: []string{"./internal/testenv"}}},
 		{name: "services do not see each other", pkg: pkg{path: "services/gateway", imports: []string{"./services/planner"}}, want: "services/planner"},
 		{name: "a service sees its own", pkg: pkg{path: "services/gateway/cmd/gateway", imports: []string{"./services/gateway"}}},
+		{name: "a service is a process", pkg: pkg{path: "services/gateway/gatewayd", imports: []string{"./services/process"}}},
+		{name: "a process knows no service", pkg: pkg{path: "services/process", imports: []string{"./services/gateway"}}, want: "services/gateway"},
 		{name: "standalone sees all", pkg: pkg{path: "services/standalone", imports: []string{"./services/planner", "./services/worker"}}},
 		{name: "the command line starts standalone", pkg: pkg{path: "cmd/shoal", imports: []string{"./services/standalone"}}},
 		{name: "the command line starts nothing else", pkg: pkg{path: "cmd/shoal", imports: []string{"./services/worker"}}, want: "services/worker"},

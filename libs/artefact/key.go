@@ -3,7 +3,9 @@ package artefact
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -87,6 +89,12 @@ func LoadPublicKey(path string) (ed25519.PublicKey, error) {
 		return nil, fmt.Errorf("public key %s: %w", path, err)
 	}
 	return pub, nil
+}
+
+// Fingerprint is a short name of pub, for people to compare: equal keys have equal fingerprints.
+func Fingerprint(pub ed25519.PublicKey) string {
+	sum := sha256.Sum256(pub)
+	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
 // MarshalPublicKey encodes pub as PEM.

@@ -33,7 +33,7 @@ func newSettings() (*settings, *Set) {
 		{Name: "nats-url", Value: URLs(&c.urls, "nats", "tls"), What: "servers"},
 		{Name: "nats-password", Value: Secret(&c.password), What: "password"},
 		{Name: "log-format", Value: Choice(&c.format, "text", "json"), What: "format"},
-		{Name: "log-level", Value: Unmarshaler(&c.level, "debug, info, warn or error"), What: "level"},
+		{Name: "log-level", Value: Level(&c.level), What: "level"},
 		{Name: "slots", Value: Int(&c.slots, 0, 64, "0 for 4 × cores"), What: "slots"},
 		{Name: "max-input", Value: Size(&c.input, 1, faas.GiB, ""), What: "input"},
 		{Name: "drain-timeout", Value: Duration(&c.drain, time.Second, time.Hour), What: "drain"},
@@ -199,7 +199,7 @@ func TestPrint(t *testing.T) {
 	}
 	for k, want := range map[string]string{
 		"slots": "3 # -slots", "nats-url": "nats://***@a:1,tls://***@b:2 # prog.yaml:1", "nats-password": `"***" # SHOAL_NATS_PASSWORD`,
-		"drain-timeout": "30s # default", "log-level": "INFO # default",
+		"drain-timeout": "30s # default", "log-level": "info # default",
 	} {
 		if lines[k] != want {
 			t.Errorf("%s: printed %q, want %q", k, lines[k], want)

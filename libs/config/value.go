@@ -1,8 +1,8 @@
 package config
 
 import (
-	"encoding"
 	"fmt"
+	"log/slog"
 	"math"
 	"net"
 	"slices"
@@ -169,16 +169,12 @@ func Address(v *string, off string) Value {
 	}
 }
 
-// Unmarshaler is what the variable's own text form takes.
-func Unmarshaler(v interface {
-	encoding.TextUnmarshaler
-	fmt.Stringer
-}, want string,
-) Value {
+// Level is from which level on to log.
+func Level(v *slog.Level) Value {
 	return field{
 		set:  func(t string) error { return v.UnmarshalText([]byte(t)) },
-		get:  v.String,
-		want: want,
+		get:  func() string { return strings.ToLower(v.String()) },
+		want: "debug, info, warn or error",
 	}
 }
 

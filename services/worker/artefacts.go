@@ -3,17 +3,21 @@ package worker
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/artefact/cache"
+	"github.com/shoal-run/shoal/libs/faaslet"
+	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
@@ -29,9 +33,21 @@ type StoredArtefacts struct {
 	Engine, CPU string // what artefacts must have been made for
 	Dir         string // for what is compiled here; only this process's user can write it
 	Log         *slog.Logger
+
+	clear sync.Once // of what an earlier life has left in Dir
 }
 
 var _ Artefacts = (*StoredArtefacts)(nil)
+
+// ArtefactsIn returns the artefacts for this machine and this program's engine, as files below dir, which no other process
+// uses. They come from the bucket modules and are signed with the private half of pub. What only this machine can use
+// compiler makes. The files keep about max bytes, cache.DefaultMax for 0.
+func ArtefactsIn(dir string, pub ed25519.PublicKey, modules *objectstore.Store, compiler compile.Compiler, max faas.Size, log *slog.Logger) *StoredArtefacts {
+	return &StoredArtefacts{
+		Cache: cache.New(filepath.Join(dir, "artefacts"), modules, pub, int64(max)), Modules: modules, Compiler: compiler,
+		Engine: faaslet.Version(), CPU: artefact.CPUFeatures(), Dir: filepath.Join(dir, "compiled"), Log: log,
+	}
+}
 
 // Open implements Artefacts.
 func (a *StoredArtefacts) Open(ctx context.Context, v faas.Version) (string, func(), error) {
@@ -67,6 +83,11 @@ func (a *StoredArtefacts) compile(ctx context.Context, v faas.Version) (string, 
 	if err != nil {
 		return "", nil, fmt.Errorf("compile module %s: %w", v.Short(), err)
 	}
+	a.clear.Do(func() {
+		if err := os.RemoveAll(a.Dir); err != nil {
+			a.Log.Warn("what was compiled here earlier stays on the disk", telemetry.KeyErr, err)
+		}
+	})
 	if err := os.MkdirAll(a.Dir, 0o700); err != nil {
 		return "", nil, fmt.Errorf("directory for what is compiled here: %w", err)
 	}

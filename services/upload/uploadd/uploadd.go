@@ -1,0 +1,127 @@
+// Package uploadd is the upload service as a process: its settings and its wiring.
+package uploadd
+
+import (
+	"context"
+	"crypto/ed25519"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/artefact"
+	"github.com/shoal-run/shoal/libs/config"
+	"github.com/shoal-run/shoal/libs/faaslet"
+	"github.com/shoal-run/shoal/libs/faaslet/compile"
+	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/service"
+	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/services/process"
+	"github.com/shoal-run/shoal/services/upload"
+)
+
+// settings are the upload service's own.
+type settings struct {
+	data, key       string
+	maxModule       faas.Size
+	compiles, queue int
+	deployTimeout   faas.Duration
+	grace           faas.Duration
+	sweepEvery      faas.Duration
+	compileMemory   faas.Size
+	compileCPU      faas.Duration
+	compileWall     faas.Duration
+}
+
+// New returns the upload service's program. Its main calls compile.MaybeChild first.
+func New() *process.Program {
+	c := &settings{
+		data: "data", maxModule: faas.DefaultModule, compiles: 2, queue: 16,
+		deployTimeout: faas.Duration(3 * time.Minute), grace: faas.Duration(time.Hour), sweepEvery: faas.Duration(10 * time.Minute),
+		compileMemory: compile.DefaultMemory, compileCPU: faas.Duration(compile.DefaultCPU), compileWall: faas.Duration(compile.DefaultWall),
+	}
+	return &process.Program{
+		Name:   "upload",
+		About:  "The upload service judges, compiles, signs and stores modules.",
+		Health: "127.0.0.1:8092",
+		Keys: []config.Key{
+			{Name: "data", Value: config.Text(&c.data, "a directory"), What: "where the signing key is kept, unless `signing-key` names it"},
+			{
+				Name: "signing-key", Value: config.Text(&c.key, "a file"), Default: "`signing.key` in `data`",
+				What: "Ed25519 key in PEM, mode 0600, that signs compiled modules; made when it is missing. Its public half is written beside it as `.pub`: give that to the workers",
+			},
+			{Name: "max-module", Value: config.Size(&c.maxModule, 1, faas.MaxModule, ""), What: "largest module"},
+			{Name: "compiles", Value: config.Int(&c.compiles, 1, 256, ""), What: "deploys at once, each with a compiler in a child process"},
+			{Name: "queue", Value: config.Int(&c.queue, 1, 10_000, ""), What: "deploys that wait; one more is refused with `no_capacity`"},
+			{Name: "deploy-timeout", Value: config.Duration(&c.deployTimeout, time.Second, time.Hour), What: "how long a deploy may take, waiting included"},
+			{
+				Name: "grace", Value: config.Duration(&c.grace, faas.MaxTimeout, 365*24*time.Hour),
+				What: "how long modules that no function uses any more are kept",
+			},
+			{Name: "sweep-every", Value: config.Duration(&c.sweepEvery, time.Second, 24*time.Hour), What: "how often what is not used any more is looked for"},
+			{Name: "compile-memory", Value: config.Size(&c.compileMemory, 256*faas.MiB, 0, ""), What: "memory of a compiler's process"},
+			{Name: "compile-cpu", Value: config.Duration(&c.compileCPU, time.Second, time.Hour), What: "processor time of a compiler's process"},
+			{Name: "compile-wall", Value: config.Duration(&c.compileWall, time.Second, time.Hour), What: "how long a compiler may take"},
+		},
+		Check: func(*config.Set) error { c.complete(); return nil },
+		Wire:  c.wire,
+	}
+}
+
+// complete gives settings that follow from others their values.
+func (c *settings) complete() {
+	if c.key == "" {
+		c.key = filepath.Join(c.data, "signing.key")
+	}
+}
+
+// wire makes the upload service.
+func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Sequence, error) {
+	key, err := c.signingKey(p)
+	if err != nil {
+		return nil, err
+	}
+	control, err := p.Connect(ctx, "control")
+	if err != nil {
+		return nil, err
+	}
+	stores, err := p.OpenStores(ctx, control)
+	if err != nil {
+		return nil, err
+	}
+	up, err := upload.New(upload.Config{
+		NC: control, Registry: stores.Registry, Store: stores.Modules,
+		Compiler: compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)},
+		Key:      key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: hostapi.New().Types,
+		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, DeployTimeout: time.Duration(c.deployTimeout),
+		Grace: time.Duration(c.grace), SweepEvery: time.Duration(c.sweepEvery), Log: p.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Health.Check("upload", process.Ready(up.Ready()))
+	var seq service.Sequence
+	seq.Add("upload", up.Run, up.Ready())
+	return &seq, nil
+}
+
+// signingKey loads the signing key, or makes it, and puts its public half beside it.
+func (c *settings) signingKey(p *process.Process) (ed25519.PrivateKey, error) {
+	if err := os.MkdirAll(filepath.Dir(c.key), 0o755); err != nil {
+		return nil, p.Errorf("signing-key", "%s", err)
+	}
+	key, err := artefact.LoadOrCreateKey(c.key)
+	if err != nil {
+		return nil, p.Errorf("signing-key", "%s", err)
+	}
+	pub := key.Public().(ed25519.PublicKey)
+	path := strings.TrimSuffix(c.key, ".key") + ".pub"
+	if have, err := artefact.LoadPublicKey(path); err != nil || !have.Equal(pub) {
+		if err := artefact.StorePublicKey(path, pub); err != nil { // a key that is mounted read-only, perhaps
+			p.Log.Warn("public key not written: workers need it from elsewhere", telemetry.KeyErr, err)
+		}
+	}
+	p.Log.Info("signing key", "file", c.key, "public", path, "fingerprint", artefact.Fingerprint(pub))
+	return key, nil
+}

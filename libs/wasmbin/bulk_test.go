@@ -93,7 +93,7 @@ func TestInstrumentBulkLocals(t *testing.T) {
 		{[]byte{1, 3, f64}, []byte{2, 3, f64, 1, i32}, []byte{4}},
 		{[]byte{2, 0, i32, 0x7f, v128}, []byte{3, 0, i32, 0x7f, v128, 1, i32}, []byte{0x80, 1}},
 		{[]byte{1, 0xce, 0x86, 0x03, i32}, []byte{2, 0xce, 0x86, 0x03, i32, 1, i32}, []byte{0xcf, 0x86, 0x03}}, // 49 998, and the parameter
-		{[]byte{1, 0xcf, 0x86, 0x03, i32}, []byte{1, 0xcf, 0x86, 0x03, i32}, nil},                             // 50 000 with it
+		{[]byte{1, 0xcf, 0x86, 0x03, i32}, []byte{1, 0xcf, 0x86, 0x03, i32}, nil},                              // 50 000 with it
 	} {
 		body := slices.Concat(k.locals, three, copyOp, []byte{0x0b})
 		b := bulkModule(0, append(appendU32(nil, uint32(len(body))), body...))

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 )
 
 func seeds(f *testing.F) {
-	for _, b := range [][]byte{nil, []byte("\x00asm\x0d\x00\x01\x00"), module(), everything(), grower(),
+	for _, b := range [][]byte{
+		nil, []byte("\x00asm\x0d\x00\x01\x00"), module(), everything(), grower(),
 		withEntry([][]byte{toI32}, exportOf("handle", Func, 0)),
 		importing([][]byte{i32ToI32}, importFunc("env", "x", 1)),
+		bulkModule(3, codeBody(slices.Concat(growByOne, three, copyOp, three, fillOp, three, []byte{0xfc, 8, 0, 0}, three, []byte{0xfc, 17, 0})...)),
+		bulkModule(chunk+1, codeBody(slices.Concat(three, []byte{0xfc, 8, 0, 0})...)),
 	} {
 		f.Add(b)
 	}

@@ -37,7 +37,7 @@ func Instrument(module []byte) ([]byte, error) {
 //     call of a function that does the same in chunks of 1 MiB, with an interruption point before each. What is out of
 //     bounds traps as it would, with nothing written;
 //   - a memory.init of a smaller segment, a table.init, a table.copy and a table.fill get an interruption point before
-//     them. They stay whole: with a table of a million elements, the most there is, the dearest takes some 25 ms.
+//     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms.
 //
 // What is added (types where none fits, functions with names, the global, the export, a local behind the others of a
 // function) comes last in its index space: no index changes, and the name section stays right. Custom sections that point

@@ -3,6 +3,7 @@ package instrumenttest
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -222,8 +223,8 @@ func TestInstrumentedTrapsNameTheirFunction(t *testing.T) {
 	w := newTwin(t, assemble(t, `(module (memory (export "memory") 1)
 		(func $clear (export "f") (param i32) (memory.fill (i32.const 0) (i32.const 0) (local.get 0))))`))
 	_, err := w.guest[1].GetFunc(w.store[1], "f").Call(w.store[1], int32(1<<20))
-	trap, ok := err.(*wasmtime.Trap)
-	if !ok {
+	var trap *wasmtime.Trap
+	if !errors.As(err, &trap) {
 		t.Fatalf("%v", err)
 	}
 	var names []string

@@ -65,6 +65,10 @@ func (b *bench) httpFigures() []*figure {
 			value: b.http(serveShoal, path, 64, throughput), baseline: b.http(servePlain, proxyHTTP, 64, throughput), baselineName: proxy,
 		},
 		{
+			key: "call.http.cpu", unit: "µs", what: "processor time of the server's process per call at 64 clients; other load on the machine hardly moves it",
+			value: b.cpu(serveShoal, path, 64), baseline: b.cpu(servePlain, proxyHTTP, 64), baselineName: proxy,
+		},
+		{
 			key: "call.http.throughput.wrk", unit: "calls/s", what: "the same, made by wrk -t1 -c64",
 			value: b.wrk(serveShoal, path), baseline: b.wrk(servePlain, proxyHTTP), baselineName: proxy,
 		},
@@ -110,6 +114,55 @@ func (b *bench) loop(what string, clients int, read func(*loaded) float64, dial 
 		}
 		return read(l), nil
 	}
+}
+
+// cpu gives the processor time that a part's process takes per call, in microseconds.
+func (b *bench) cpu(what, path string, clients int) probe {
+	if b.inside {
+		return lacking("the load runs in the same process")
+	}
+	return func(ctx context.Context, d time.Duration) (float64, error) {
+		p, err := b.open(ctx, what)
+		if err != nil {
+			return 0, err
+		}
+		before, err := processorTime(p.pid)
+		if err != nil {
+			return 0, err
+		}
+		calls := 0
+		_, err = closedLoop(ctx, d, clients, counted(dialHTTP(p.HTTP, path), &calls))
+		if err != nil {
+			return 0, err
+		}
+		after, err := processorTime(p.pid)
+		if err != nil || calls == 0 {
+			return 0, fmt.Errorf("%d calls counted: %w", calls, err)
+		}
+		return float64((after - before).Microseconds()) / float64(calls), nil
+	}
+}
+
+// processorTime returns what all threads of a process have run so far. Threads that have ended are not in it.
+func processorTime(pid int) (time.Duration, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, f := range files {
+		b, err := os.ReadFile(f) // nanoseconds run, nanoseconds waited, slices
+		if err != nil {
+			continue // it has ended
+		}
+		ran, _, _ := strings.Cut(string(b), " ")
+		ns, err := strconv.ParseInt(ran, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", f, err)
+		}
+		sum += time.Duration(ns)
+	}
+	return sum, nil
 }
 
 // wrk makes load with wrk, when it is installed. wrk counts whole seconds.

@@ -97,6 +97,30 @@ func closedLoop(ctx context.Context, d time.Duration, clients int, dial func() (
 	return l, context.Cause(ctx)
 }
 
+// counted makes callers that add their calls to n, all of them, when they are closed.
+func counted(dial func() (caller, error), n *int) func() (caller, error) {
+	return func() (caller, error) {
+		c, err := dial()
+		return &countingCaller{caller: c, into: n}, err
+	}
+}
+
+type countingCaller struct {
+	caller
+	calls int
+	into  *int
+}
+
+func (c *countingCaller) call() error {
+	c.calls++
+	return c.caller.call()
+}
+
+func (c *countingCaller) close() {
+	*c.into += c.calls
+	c.caller.close()
+}
+
 // natsCaller calls over a connection of its own, with nats.go's own request.
 type natsCaller struct {
 	nc      *nats.Conn

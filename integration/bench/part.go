@@ -24,6 +24,7 @@ import (
 // part is what is measured, running: in a child process, or in this one with -inside.
 type part struct {
 	addresses
+	pid  int // of the child; 0 inside this process
 	stop func() error
 }
 
@@ -86,7 +87,7 @@ func startChild(ctx context.Context, what string) (*part, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &part{stop: func() error {
+	p := &part{pid: cmd.Process.Pid, stop: func() error {
 		_ = in.Close() // the child ends
 		return cmd.Wait()
 	}}

@@ -163,6 +163,18 @@ func (s *Standalone) Running(t testing.TB, function string) int {
 	return n
 }
 
+// AwaitReady waits until a Faaslet of a function is ready and none runs: what a worker does after a deploy is over.
+func (s *Standalone) AwaitReady(t testing.TB, function string) {
+	t.Helper()
+	testenv.Eventually(t, patience, func() bool {
+		ready := 0
+		for _, w := range s.Describe(t, function).Workers {
+			ready += w.Ready
+		}
+		return ready > 0 && s.Running(t, function) == 0
+	}, "no Faaslet of %s is ready", function)
+}
+
 // LogLine is one line of a function's log.
 type LogLine struct {
 	Call   faas.CallID `json:"call"`

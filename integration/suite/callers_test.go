@@ -175,6 +175,7 @@ func TestClientLeaves(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			function := "t/" + c.name
 			s.Deploy(t, function, wasm(t, c.wat), "timeout=10m")
+			s.AwaitReady(t, function)
 			ctx, leave := context.WithCancel(t.Context())
 			left := make(chan error, 1)
 			go func() {

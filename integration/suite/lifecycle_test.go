@@ -24,6 +24,7 @@ import (
 func TestCallsDuringDrain(t *testing.T) {
 	s := start(t, standalone.Config{Slots: 4})
 	s.Deploy(t, "t/sleep", wasm(t, watSleep))
+	s.AwaitReady(t, "t/sleep")
 	nc := s.Connect(t)
 	input := millis(time.Second)
 	const each = 2
@@ -63,6 +64,7 @@ func TestCallsDuringDrain(t *testing.T) {
 func TestDrainHasALimit(t *testing.T) {
 	s := start(t, standalone.Config{DrainTimeout: faas.Duration(300 * time.Millisecond)})
 	s.Deploy(t, "t/loop", wasm(t, watLoop), "timeout=10m")
+	s.AwaitReady(t, "t/loop")
 	nc := s.Connect(t)
 	answers := make(chan error, 2)
 	go func() {

@@ -207,6 +207,7 @@ func TestOverload(t *testing.T) {
 func TestConcurrency(t *testing.T) {
 	s := start(t, standalone.Config{Slots: 4})
 	s.Deploy(t, "t/sleep", wasm(t, watSleep), "concurrency=1")
+	s.AwaitReady(t, "t/sleep")
 	var c tally
 	done := make(chan struct{})
 	go func() {

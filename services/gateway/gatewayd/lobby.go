@@ -1,13 +1,14 @@
 package gatewayd
 
 import (
-	"context"
+	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
-	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/libs/telemetry"
 	"github.com/shoal-run/shoal/services/process"
 )
@@ -32,16 +33,38 @@ func openLobby(p *process.Process, l net.Listener) *lobby {
 	mux.Handle("/readyz", probes)
 	mux.HandleFunc("/", comeBack)
 
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { // ended by leave, which is called on every way
-		defer close(ended)
-		if err := service.Serve(ctx, second, mux, p.Log); err != nil {
+	// Shutdown would drop connections that have come and not yet spoken: the listener is closed, and the server only when
+	// everybody who is in has been answered.
+	var inside sync.WaitGroup
+	srv := &http.Server{
+		Handler: mux, ReadTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				inside.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				inside.Done()
+			}
+		},
+	}
+	srv.SetKeepAlivesEnabled(false)
+	closed := make(chan struct{})
+	go func() { // ends with the listener, which leave closes on every way
+		defer close(closed)
+		if err := srv.Serve(second); !errors.Is(err, net.ErrClosed) {
 			p.Log.Warn("nobody answers before the gateway is ready", telemetry.KeyErr, err)
 		}
 	}()
-	b := &lobby{l, sync.OnceFunc(func() { cancel(); <-ended })}
-	p.OnClose(b.leave)
+	b := &lobby{l, sync.OnceFunc(func() {
+		_ = second.Close() // fails only when Serve has closed it
+		<-closed
+	})}
+	p.OnClose(func() {
+		b.leave()
+		_ = srv.Close() // who is still inside was given time enough
+		inside.Wait()
+	})
 	return b
 }
 

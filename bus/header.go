@@ -38,10 +38,8 @@ const (
 // EncodeCall returns the message that carries c to subject, its answer to go to reply. The message shares c.Input.
 func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
 	h := make(nats.Header, 8)
-	set(h, HeaderCall, c.ID.String())
-	set(h, HeaderFunction, c.Name.String())
-	set(h, HeaderVersion, string(c.Version))
-	set(h, HeaderTimeout, strconv.FormatInt(c.Timeout.Milliseconds(), 10))
+	v := &[4]string{c.ID.String(), c.Name.String(), string(c.Version), strconv.FormatInt(c.Timeout.Milliseconds(), 10)}
+	h[HeaderCall], h[HeaderFunction], h[HeaderVersion], h[HeaderTimeout] = v[0:1:1], v[1:2:2], v[2:3:3], v[3:4:4] // one allocation
 	if c.Root != c.ID && !c.Root.IsZero() {
 		set(h, HeaderRoot, c.Root.String())
 	}

@@ -96,6 +96,7 @@ func (a *app) fromEnvironment(flags *pflag.FlagSet) error {
 }
 
 func (a *app) runUp(ctx context.Context, o upOptions) error {
+	standalone.Tune()
 	o.Log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: o.logLevel}))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

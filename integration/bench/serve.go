@@ -12,7 +12,6 @@ import (
 	"net/http"
 	_ "net/http/pprof" // on the child's own address, for -profile
 	"os"
-	"runtime"
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/libs/natsd"
@@ -53,7 +52,7 @@ func serveChild(ctx context.Context, what string) error {
 	if err != nil {
 		return err
 	}
-	runtime.SetMutexProfileFraction(0)
+	standalone.Tune() // the baselines too
 	go func() { _ = http.Serve(l, nil) }() // ends with the process
 	return serve(ctx, what, func(a addresses) {
 		a.Pprof = l.Addr().String()

@@ -12,24 +12,19 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/bus/members"
 	"github.com/shoal-run/shoal/libs/artefact"
-	"github.com/shoal-run/shoal/libs/artefact/cache"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/natsd"
-	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/services/gateway"
 	"github.com/shoal-run/shoal/services/planner"
+	"github.com/shoal-run/shoal/services/process"
 	"github.com/shoal-run/shoal/services/upload"
 	"github.com/shoal-run/shoal/services/worker"
 )
@@ -118,19 +113,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	js, err := jetstream.New(control)
-	if err != nil {
-		return nil, err
-	}
-	reg, err := registry.Open(ctx, js, bus.FunctionsBucket)
-	if err != nil {
-		return nil, err
-	}
-	modules, err := objectstore.Open(ctx, js, bus.ModulesBucket, objectstore.Options{})
-	if err != nil {
-		return nil, err
-	}
-	payloads, err := objectstore.Open(ctx, js, bus.PayloadsBucket, objectstore.Options{MaxObject: int64(faas.MaxBody), TTL: bus.PayloadTTL})
+	stores, err := process.OpenStores(ctx, control, s.log)
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +125,10 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	}
 	s.onClose(engine.Close)
 
-	view := registry.NewView(reg, s.log)
+	view := registry.NewView(stores.Registry, s.log)
 	known := members.New(members.Config{NC: control, Log: s.log})
 	up, err := upload.New(upload.Config{
-		NC: control, Registry: reg, Store: modules, Compiler: compiler, Key: s.key, EngineVersion: engine.Version(),
+		NC: control, Registry: stores.Registry, Store: stores.Modules, Compiler: compiler, Key: s.key, EngineVersion: engine.Version(),
 		CPU: artefact.CPUFeatures(), Host: table.Types, MaxModule: s.cfg.MaxModule, Log: s.log,
 	})
 	if err != nil {
@@ -161,11 +144,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	seq.Add("registry", view.Run, view.Ready())
 	seq.Add("upload", up.Run, up.Ready())
 
-	local := cache.New(filepath.Join(s.cfg.Data, "artefacts"), modules, s.key.Public().(ed25519.PublicKey), 0)
-	artefacts := &worker.StoredArtefacts{
-		Cache: local, Modules: modules, Compiler: compiler, Engine: engine.Version(), CPU: artefact.CPUFeatures(),
-		Dir: filepath.Join(s.cfg.Data, "compiled"), Log: s.log,
-	}
+	artefacts := worker.ArtefactsIn(s.cfg.Data, s.key.Public().(ed25519.PublicKey), stores.Modules, compiler, 0, s.log)
 	for i := range s.cfg.Workers {
 		name := fmt.Sprintf("worker%d", i+1)
 		calls, err := connect("shoal " + name)
@@ -173,7 +152,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 			return nil, err
 		}
 		life := worker.Lives(worker.Config{
-			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Payloads: payloads, Functions: view,
+			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Payloads: stores.Payloads, Functions: view,
 			Slots: s.slots(), Queue: s.cfg.Queue, MaxInput: s.cfg.MaxInput, MaxOutput: s.cfg.MaxOutput, CPUFeatures: artefact.CPUFeatures(),
 			DrainTimeout: s.drain(), Log: s.log,
 		})
@@ -188,8 +167,9 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 		return nil, err
 	}
 	front, err := gateway.New(gateway.Config{
-		Listener: s.listener, Calls: holding, Control: control, JetStream: js, Functions: view, Modules: modules, Payloads: payloads,
-		Members: known, MaxInput: s.cfg.MaxInput, MaxModule: s.cfg.MaxModule, DrainTimeout: s.drain(), Log: s.log,
+		Listener: s.listener, Calls: holding, Control: control, JetStream: stores.JetStream, Functions: view,
+		Modules: stores.Modules, Payloads: stores.Payloads, Members: known,
+		MaxInput: s.cfg.MaxInput, MaxModule: s.cfg.MaxModule, DrainTimeout: s.drain(), Log: s.log,
 	})
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func serveChild(ctx context.Context, what string) error {
 	if err != nil {
 		return err
 	}
-	standalone.Tune() // the baselines too
+	standalone.Tune()                      // the baselines too
 	go func() { _ = http.Serve(l, nil) }() // ends with the process
 	return serve(ctx, what, func(a addresses) {
 		a.Pprof = l.Addr().String()

@@ -17,7 +17,8 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
-	dir            string // where relative paths start; "" = the working directory
+	environ        []string // all that getenv knows, as "NAME=value"
+	dir            string   // where relative paths start; "" = the working directory
 	// stdinTerminal and stderrTerminal say whether a person is at the other end.
 	stdinTerminal, stderrTerminal bool
 }
@@ -33,7 +34,7 @@ func main() {
 
 func thisProcess() process {
 	return process{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ(),
 		stdinTerminal: isTerminal(os.Stdin), stderrTerminal: isTerminal(os.Stderr),
 	}
 }

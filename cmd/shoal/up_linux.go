@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/apiclient"
+	"github.com/shoal-run/shoal/libs/config"
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/services/standalone"
 )
@@ -33,26 +33,36 @@ type upOptions struct {
 	deploy   string
 	tenant   string
 	logLevel slog.Level
+	file     string // --config
+	check    bool   // --check-config
 }
 
 func (a *app) up() *cobra.Command {
 	o := upOptions{logLevel: slog.LevelWarn}
+	o.MaxInput, o.MaxOutput, o.MaxModule = faas.DefaultBody, faas.DefaultBody, faas.DefaultModule
 	c := command(groupPlatform, &cobra.Command{
 		Use:   "up",
 		Short: "Run all of Shoal in this process",
 		Long: "Up runs gateway, planner, workers and upload service in one process, with an embedded NATS server. What was\n" +
 			"deployed is kept in the data directory. An interrupt drains: running calls end, then the process does.\n\n" +
-			"Each flag can also be set in the environment, as SHOAL_HTTP for --http; a flag goes first.",
+			"Each flag can also be set in the environment, as SHOAL_HTTP for --http, and in a YAML file, as http. A flag goes\n" +
+			"first, then the environment, then the file.",
 		Example: "  shoal up\n  shoal up --http 0.0.0.0:8080 --data /var/lib/shoal --workers 2",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.fromEnvironment(cmd.LocalNonPersistentFlags()); err != nil {
+			set, err := a.upSettings(cmd.LocalNonPersistentFlags(), o.file)
+			if err != nil {
 				return usage(cmd, "%s", err)
 			}
-			return a.runUp(cmd.Context(), o)
+			if o.check {
+				return set.Print(a.stdout)
+			}
+			return a.runUp(cmd.Context(), o, set)
 		},
 	})
 	f := c.Flags()
+	f.StringVar(&o.file, "config", "", "YAML `file` with settings; SHOAL_CONFIG in the environment names one too")
+	f.BoolVar(&o.check, "check-config", false, "check the settings, print those in effect, and exit")
 	f.StringVar(&o.HTTP, "http", "127.0.0.1:8080", "`address` of the gateway; port 0 takes a free one")
 	f.StringVar(&o.NATS, "nats", "127.0.0.1:4222", "`address` of the embedded NATS server; port 0 takes a free one")
 	f.StringVar(&o.NATSURL, "nats-url", "", "`URL` of a NATS server with JetStream to use instead of the embedded one")
@@ -60,9 +70,9 @@ func (a *app) up() *cobra.Command {
 	f.IntVar(&o.Workers, "workers", 1, "workers in this process")
 	f.IntVar(&o.Slots, "slots", 0, "calls that each worker runs at once (default 4 per core, shared among the workers)")
 	f.IntVar(&o.Queue, "queue", 0, "calls that may wait on each worker (default 2 per slot, -1 for none)")
-	f.Var(sizeFlag{&o.MaxInput}, "max-input", "largest input of a call (default "+faas.DefaultBody.String()+")")
-	f.Var(sizeFlag{&o.MaxOutput}, "max-output", "largest output of a call (default "+faas.DefaultBody.String()+")")
-	f.Var(sizeFlag{&o.MaxModule}, "max-module", "largest module (default "+faas.DefaultModule.String()+")")
+	f.Var(sizeFlag{&o.MaxInput}, "max-input", "largest input of a call")
+	f.Var(sizeFlag{&o.MaxOutput}, "max-output", "largest output of a call")
+	f.Var(sizeFlag{&o.MaxModule}, "max-module", "largest module")
 	f.StringVar(&o.deploy, "deploy-dir", "", "deploy each NAME.wasm of a `directory` once everything answers")
 	f.StringVar(&o.tenant, "deploy-tenant", "demo", "`tenant` that --deploy-dir deploys for")
 	f.TextVar(&o.logLevel, "log-level", slog.LevelWarn, "`level` from which to log: debug, info, warn or error")
@@ -75,29 +85,16 @@ type sizeFlag struct{ v *faas.Size }
 func (s sizeFlag) Set(text string) error { return s.v.UnmarshalText([]byte(text)) }
 func (s sizeFlag) Type() string          { return "size" }
 func (s sizeFlag) String() string {
-	if s.v == nil || *s.v == 0 {
+	if s.v == nil { // as pflag makes one, to know the zero value
 		return ""
 	}
 	return s.v.String()
 }
 
-// fromEnvironment sets the flags that the command line left alone and the environment names.
-func (a *app) fromEnvironment(flags *pflag.FlagSet) error {
-	var first error
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := "SHOAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if v := a.getenv(name); v != "" && !f.Changed && first == nil {
-			if err := f.Value.Set(v); err != nil {
-				first = fmt.Errorf("%s=%s: %w", name, v, err)
-			}
-		}
-	})
-	return first
-}
-
-func (a *app) runUp(ctx context.Context, o upOptions) error {
+func (a *app) runUp(ctx context.Context, o upOptions, set *config.Set) error {
 	standalone.Tune()
 	o.Log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: o.logLevel}))
+	o.Log.Info("starting", "version", buildVersion(), "config", set)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	began := time.Now()

@@ -17,6 +17,7 @@ type Key struct {
 	Value   Value  // holds the default until something is loaded
 	Default string // the default in words, where it depends on the machine or on other settings
 	What    string // what it means, as documents tell it
+	Example string // a value for reference files; "" for the default
 }
 
 // Env returns the name of the key's environment variable.

@@ -67,3 +67,30 @@ func (s *Set) Table(w io.Writer) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// Reference writes a file that has every setting, commented out, with what it means.
+func (s *Set) Reference(w io.Writer) error {
+	var b strings.Builder
+	for _, k := range s.keys {
+		def := "; default: " + k.DefaultText()
+		if def == "; default: " {
+			def = ""
+		}
+		fmt.Fprintf(&b, "\n# %s\n# Value: %s%s. Environment: %s\n", upper(k.What), k.Value.Want(), def, k.Env())
+		value := k.Example
+		if value == "" {
+			value = k.redacted()
+		}
+		fmt.Fprintf(&b, "#%s: %s\n", k.Name, plain(value))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// upper makes a sentence of what a key means.
+func upper(text string) string {
+	if text == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}

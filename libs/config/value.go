@@ -179,22 +179,30 @@ func Level(v *slog.Level) Value {
 }
 
 // Secret is a text that is never shown.
-func Secret(v *string) Value { return secret{Text(v, "text, which is never shown")} }
-
-type secret struct{ Value }
-
-func (s secret) redacted() string { return s.redact(s.String()) }
-func (s secret) redact(text string) string {
-	if text == "" {
-		return ""
-	}
-	return hidden
+func Secret(v *string) Value {
+	return Redacting(Text(v, "text, which is never shown"), func(text string) string {
+		if text == "" {
+			return ""
+		}
+		return hidden
+	})
 }
+
+// Redacting returns v so that it is shown as redact makes it.
+func Redacting(v Value, redact func(text string) string) Value { return redacting{v, redact} }
+
+type redacting struct {
+	Value
+	f func(string) string
+}
+
+func (r redacting) redacted() string          { return r.f(r.String()) }
+func (r redacting) redact(text string) string { return r.f(text) }
 
 // URLs is URLs with one of the schemes, separated by commas; a list in a file. User names, passwords and tokens in them
 // are never shown.
 func URLs(v *string, schemes ...string) Value {
-	return urls{field{
+	return Redacting(field{
 		set: func(t string) error {
 			for u := range strings.SplitSeq(t, ",") {
 				scheme, rest, ok := strings.Cut(u, "://")
@@ -207,13 +215,8 @@ func URLs(v *string, schemes ...string) Value {
 		},
 		get:  func() string { return *v },
 		want: "URLs separated by commas, as " + schemes[0] + "://HOST:PORT (" + strings.Join(schemes, ", ") + ")",
-	}}
+	}, RedactURLs)
 }
-
-type urls struct{ field }
-
-func (u urls) redacted() string          { return u.redact(u.String()) }
-func (u urls) redact(text string) string { return RedactURLs(text) }
 
 // RedactURLs hides what stands before the "@" of each URL in a list separated by commas.
 func RedactURLs(list string) string {

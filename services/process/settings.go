@@ -71,21 +71,21 @@ func (n *natsSettings) keys() []config.Key {
 	return []config.Key{
 		{
 			Name: "nats-url", Value: config.URLs(&n.url, "nats", "tls", "ws", "wss"),
-			What: "NATS servers of one cluster, with JetStream; any one is enough to start",
+			Example: "nats://nats1:4222,nats://nats2:4222", What: "NATS servers of one cluster, with JetStream; any one is enough to start",
 		},
 		{
 			Name: "nats-credentials", Value: config.Text(&n.credentials, "a file"),
-			What: "user JWT and seed, as `nsc` writes them; read again at each reconnect",
+			Example: "/etc/shoal/nats.creds", What: "user JWT and seed, as `nsc` writes them; read again at each reconnect",
 		},
-		{Name: "nats-nkey", Value: config.Text(&n.nkey, "a file"), What: "seed of an NKey user; read again at each reconnect"},
-		{Name: "nats-user", Value: config.Text(&n.user, "text"), What: "user name"},
+		{Name: "nats-nkey", Value: config.Text(&n.nkey, "a file"), Example: "/etc/shoal/nats.nk", What: "seed of an NKey user; read again at each reconnect"},
+		{Name: "nats-user", Value: config.Text(&n.user, "text"), Example: "shoal", What: "user name"},
 		{
 			Name: "nats-password", Value: config.Secret(&n.password),
 			What: "its password; better in the file or the environment than as a flag, which every process of the machine can see",
 		},
-		{Name: "nats-tls-ca", Value: config.Text(&n.tlsCA, "a file"), What: "PEM of the authorities that sign the servers' certificates; the system's when empty"},
-		{Name: "nats-tls-cert", Value: config.Text(&n.tlsCert, "a file"), What: "PEM of this process's certificate, for servers that want one"},
-		{Name: "nats-tls-key", Value: config.Text(&n.tlsK, "a file"), What: "PEM of its key"},
+		{Name: "nats-tls-ca", Value: config.Text(&n.tlsCA, "a file"), Example: "/etc/shoal/ca.pem", What: "PEM of the authorities that sign the servers' certificates; the system's when empty"},
+		{Name: "nats-tls-cert", Value: config.Text(&n.tlsCert, "a file"), Example: "/etc/shoal/cert.pem", What: "PEM of this process's certificate, for servers that want one"},
+		{Name: "nats-tls-key", Value: config.Text(&n.tlsK, "a file"), Example: "/etc/shoal/key.pem", What: "PEM of its key"},
 	}
 }
 

@@ -46,10 +46,10 @@ func New() *process.Program {
 		About:  "The upload service judges, compiles, signs and stores modules.",
 		Health: "127.0.0.1:8092",
 		Keys: []config.Key{
-			{Name: "data", Value: config.Text(&c.data, "a directory"), What: "where the signing key is kept, unless `signing-key` names it"},
+			{Name: "data", Value: config.Text(&c.data, "a directory"), Example: "/var/lib/shoal/upload", What: "where the signing key is kept, unless `signing-key` names it"},
 			{
 				Name: "signing-key", Value: config.Text(&c.key, "a file"), Default: "`signing.key` in `data`",
-				What: "Ed25519 key in PEM, mode 0600, that signs compiled modules; made when it is missing. Its public half is written beside it as `.pub`: give that to the workers",
+				Example: "/etc/shoal/signing.key", What: "Ed25519 key in PEM, mode 0600, that signs compiled modules; made when it is missing. Its public half is written beside it as `.pub`: give that to the workers",
 			},
 			{Name: "max-module", Value: config.Size(&c.maxModule, 1, faas.MaxModule, ""), What: "largest module"},
 			{Name: "compiles", Value: config.Int(&c.compiles, 1, 256, ""), What: "deploys at once, each with a compiler in a child process"},

@@ -51,26 +51,26 @@ func New() *process.Program {
 		Keys: []config.Key{
 			{
 				Name: "name", Value: config.Name(&c.name), Default: "the host's name, with `-` for what a name can't have",
-				What: "name of this worker; no two that run may have the same",
+				Example: "worker1", What: "name of this worker; no two that run may have the same",
 			},
-			{Name: "data", Value: config.Text(&c.data, "a directory"), What: "where compiled modules are kept while the process lives; each worker needs one of its own"},
+			{Name: "data", Value: config.Text(&c.data, "a directory"), Example: "/var/lib/shoal/worker", What: "where compiled modules are kept while the process lives; each worker needs one of its own"},
 			{
 				Name: "public-key", Value: config.Text(&c.publicKey, "a file"), Default: "`signing.pub` in `data`",
-				What: "public half of the upload service's signing key, in PEM: only what it signed is loaded. The worker waits until the file is there",
+				Example: "/etc/shoal/signing.pub", What: "public half of the upload service's signing key, in PEM: only what it signed is loaded. The worker waits until the file is there",
 			},
 			{
 				Name: "slots", Value: config.Int(&c.slots, 0, 1<<14, "0 for 4 × cores"), Default: "4 × cores",
-				What: "calls that run at once",
+				Example: "16", What: "calls that run at once",
 			},
 			{
 				Name: "queue", Value: config.Int(&c.queue, -1, 1<<16, "0 for 2 × slots, -1 for none"), Default: "2 × slots",
-				What: "calls that wait for a slot; one more is passed on to another worker",
+				Example: "32", What: "calls that wait for a slot; one more is passed on to another worker",
 			},
 			{Name: "max-input", Value: config.Size(&c.maxInput, 1, faas.MaxBody, ""), What: "largest input of a call"},
 			{Name: "max-output", Value: config.Size(&c.maxOutput, 1, faas.MaxBody, ""), What: "largest output of a call"},
 			{
 				Name: "memory-mark", Value: config.Size(&c.memoryMark, 64*faas.MiB, 0, "0 for 80 % of the machine's memory"), Default: "80 % of the machine's memory",
-				What: "resident memory above which idle Faaslets are let go",
+				Example: "8GiB", What: "resident memory above which idle Faaslets are let go",
 			},
 			{Name: "cache", Value: config.Size(&c.cache, faas.MiB, 0, ""), What: "disk for compiled modules; those in use may make it more"},
 			{

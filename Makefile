@@ -103,7 +103,7 @@ generate: toolchain ## write the generated documents and sources anew
 	@$(GO) generate $(PACKAGES)
 
 .PHONY: bench
-bench: toolchain ## measure, beside baselines, to bench/latest.md and .json (ONLY=engine)
+bench: toolchain examples ## measure, beside baselines, to bench/latest.md and .json (ONLY=engine)
 	@$(GO) run ./integration/bench $(if $(ONLY),-only '$(ONLY)')
 
 .PHONY: deps

@@ -65,7 +65,8 @@ func (c Compiler) child(ctx context.Context, job string, module []byte) func() (
 		stdout, stderr := &bounded{limit: int64(MaxArtefact) + 1<<20}, &bounded{limit: maxStderr, quiet: true}
 		cmd := exec.CommandContext(ctx, "/proc/self/exe")
 		cmd.Args = []string{argv0}
-		cmd.Env = []string{marker + "=" + string(spec)}
+		// A child built with the race detector would wait a second at its end, for threads that it does not have.
+		cmd.Env = []string{marker + "=" + string(spec), "GORACE=atexit_sleep_ms=0"}
 		cmd.Dir = "/"
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(module), stdout, stderr
 		cmd.WaitDelay = time.Second

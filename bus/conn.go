@@ -15,12 +15,14 @@ const MaxPayload = 8 << 20
 //
 //   - no reconnect buffer: a call that was answered `unavailable` must not arrive when the server is back;
 //   - reconnects for ever, quickly at first: a service without its bus is of no use, and one that gave up needs a person;
+//   - answers where no client listens: InboxPrefix;
 //   - losses and slow consumers in the log.
 //
 // The first connect is tried once: a caller that wants to wait retries, and says so to its operator.
 func Connect(url, name string, log *slog.Logger, opts ...nats.Option) (*nats.Conn, error) {
 	all := []nats.Option{
 		nats.Name(name),
+		nats.CustomInboxPrefix(inboxPrefix),
 		nats.ReconnectBufSize(-1),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),

@@ -188,8 +188,21 @@ func DecodeResult(m *nats.Msg) *faas.Result {
 func EncodeError(err error, reply string) *nats.Msg {
 	h := make(nats.Header, 4)
 	m := &nats.Msg{Subject: reply, Header: h}
-	m.Data = setError(h, faas.AsError(err))
+	e := faas.AsError(err)
+	if !e.Call.IsZero() {
+		set(h, HeaderCall, e.Call.String())
+	}
+	m.Data = setError(h, e)
 	return m
+}
+
+// Refuse returns the answer to a call message that says why it was not taken.
+func Refuse(m *nats.Msg, err error) *nats.Msg {
+	e := *faas.AsError(err)
+	if id, perr := faas.ParseCallID(get(m, HeaderCall)); perr == nil {
+		e.Call = id
+	}
+	return EncodeError(&e, m.Reply)
 }
 
 // EncodeMoved tells a holder that call was passed to worker.

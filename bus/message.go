@@ -78,10 +78,14 @@ const (
 type UploadRequest struct {
 	Kind     UploadKind      `json:"kind"`
 	Name     faas.Name       `json:"name"`
-	Object   string          `json:"object,omitempty"`   // deploy: where the module's bytes are in the bucket ModulesBucket
+	Object   string          `json:"object,omitempty"`   // deploy, cancel: where the module's bytes are in the bucket ModulesBucket; no two deploys have the same
 	Version  faas.Version    `json:"version,omitempty"`  // deploy: the digest that the gateway counted while it stored them
 	Settings json.RawMessage `json:"settings,omitempty"` // deploy, change: a JSON merge patch (RFC 7396) of faas.Settings
+	Progress bool            `json:"progress,omitempty"` // deploy: tell UploadProgress, at once and every UploadBeat, until the answer
 }
+
+// UploadBeat is how often an upload service tells of a deploy whose UploadRequest asks for Progress.
+const UploadBeat = 3 * time.Second
 
 // UploadKind says what an UploadRequest asks.
 type UploadKind string
@@ -91,6 +95,8 @@ const (
 	Deploy UploadKind = "deploy"
 	Change UploadKind = "change"
 	Remove UploadKind = "remove"
+
+	CancelDeploy UploadKind = "cancel" // on UploadCancelSubject: nobody waits for the deploy of this object any more
 )
 
 // UploadReply answers an UploadRequest that was done; one that was not is answered with an error (EncodeError).
@@ -99,6 +105,21 @@ type UploadReply struct {
 	Unchanged bool          `json:"unchanged,omitempty"`  // the function already was as asked
 	CompileMs int64         `json:"compile_ms,omitempty"` // deploy: how long compiling took; 0 when an artefact was there
 }
+
+// UploadProgress tells who waits for a deploy's answer that the upload service has it still. The answer comes at the same
+// reply subject.
+type UploadProgress struct {
+	State UploadState `json:"state"`
+}
+
+// UploadState says what a deploy is at.
+type UploadState string
+
+// The states of a deploy.
+const (
+	UploadWaiting UploadState = "waiting" // for its turn
+	UploadRunning UploadState = "running"
+)
 
 // LogLine is one line that a guest wrote.
 type LogLine struct {
@@ -118,13 +139,14 @@ const (
 	Stderr LogStreamName = "stderr"
 )
 
-func (WorkerEvent) messageType() string   { return "shoal.v1.worker_event" }
-func (FunctionEvent) messageType() string { return "shoal.v1.function_event" }
-func (RouteEvent) messageType() string    { return "shoal.v1.route_event" }
-func (Control) messageType() string       { return "shoal.v1.control" }
-func (UploadRequest) messageType() string { return "shoal.v1.upload_request" }
-func (UploadReply) messageType() string   { return "shoal.v1.upload_reply" }
-func (LogLine) messageType() string       { return "shoal.v1.log_line" }
+func (WorkerEvent) messageType() string    { return "shoal.v1.worker_event" }
+func (FunctionEvent) messageType() string  { return "shoal.v1.function_event" }
+func (RouteEvent) messageType() string     { return "shoal.v1.route_event" }
+func (Control) messageType() string        { return "shoal.v1.control" }
+func (UploadRequest) messageType() string  { return "shoal.v1.upload_request" }
+func (UploadReply) messageType() string    { return "shoal.v1.upload_reply" }
+func (UploadProgress) messageType() string { return "shoal.v1.upload_progress" }
+func (LogLine) messageType() string        { return "shoal.v1.log_line" }
 
 // checked messages are refused by Unmarshal when what they are about is missing.
 type checked interface{ check() error }

@@ -62,8 +62,10 @@ func golden() map[string]Message {
 		"control_cancel":         Control{Kind: Cancel, Call: callID},
 		"control_ping":           Control{Kind: Ping},
 		"control_prewarm":        Control{Kind: Prewarm, Name: echo, Version: v1, Count: 4},
-		"upload_request_deploy":  UploadRequest{Kind: Deploy, Name: echo, Object: "incoming/1", Version: v1, Settings: json.RawMessage(`{"memory":"64MiB"}`)},
+		"upload_request_deploy":  UploadRequest{Kind: Deploy, Name: echo, Object: "incoming/1", Version: v1, Settings: json.RawMessage(`{"memory":"64MiB"}`), Progress: true},
 		"upload_request_change":  UploadRequest{Kind: Change, Name: echo, Settings: json.RawMessage(`{"env":{"MODE":null}}`)},
+		"upload_request_cancel":  UploadRequest{Kind: CancelDeploy, Name: echo, Object: "incoming/1"},
+		"upload_progress":        UploadProgress{State: UploadWaiting},
 		"upload_reply":           UploadReply{Function: function(), CompileMs: 1500},
 		"upload_reply_unchanged": UploadReply{Function: function(), Unchanged: true},
 		"log_line":               LogLine{Call: callID, Worker: worker, Stream: Stderr, Time: instant, Line: "it \"works\" <here>"},
@@ -121,6 +123,8 @@ func decode(m Message, b []byte) (Message, error) {
 		return Unmarshal[UploadRequest](b)
 	case UploadReply:
 		return Unmarshal[UploadReply](b)
+	case UploadProgress:
+		return Unmarshal[UploadProgress](b)
 	case LogLine:
 		return Unmarshal[LogLine](b)
 	default:

@@ -27,6 +27,7 @@ const (
 	anyTail        = ">"
 	subjectPlan    = "shoalint.v1.plan"
 	subjectUpload  = "shoalint.v1.upload"
+	subjectUpStop  = "shoalint.v1.upload.cancel"
 	subjectRoute   = "shoalint.v1.event.route"
 	subjectQuery   = "shoalint.v1.worker.query"
 	logAll         = "shoalint.v1.log.>"
@@ -110,6 +111,12 @@ func RouteEventSubject() string { return subjectRoute }
 //
 //	shoalint.v1.upload
 func UploadSubject() string { return subjectUpload }
+
+// UploadCancelSubject is where gateways tell that nobody waits for a deploy any more; every upload service subscribes,
+// because only one has it and nobody else knows which.
+//
+//	shoalint.v1.upload.cancel
+func UploadCancelSubject() string { return subjectUpStop }
 
 // LogSubject is where workers tell LogLines of one function.
 //

@@ -24,6 +24,7 @@ var built = map[string]struct{ is, of string }{
 	"FunctionEventWildcard": {FunctionEventWildcard(), "shoalint.v1.event.function.<tenant>.<function>"},
 	"RouteEventSubject":     {RouteEventSubject(), "shoalint.v1.event.route"},
 	"UploadSubject":         {UploadSubject(), "shoalint.v1.upload"},
+	"UploadCancelSubject":   {UploadCancelSubject(), "shoalint.v1.upload.cancel"},
 	"LogSubject":            {LogSubject(echo), "shoalint.v1.log.<tenant>.<function>"},
 	"LogWildcard":           {LogWildcard(), "shoalint.v1.log.<tenant>.<function>"},
 }

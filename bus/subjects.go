@@ -58,7 +58,12 @@ func Subjects() []SubjectRow {
 		{
 			"shoalint.v1.upload", "gateway", "upload services, queue group " + UploadQueue,
 			"UploadRequest", "UploadReply, or an error",
-			"Asks to deploy, change or remove a function. The module's bytes are in the object store.",
+			"Asks to deploy, change or remove a function. The module's bytes are in the object store. With `progress`, UploadProgress comes every 3 s until the answer does.",
+		},
+		{
+			"shoalint.v1.upload.cancel", "gateway", "upload services, all of them",
+			"UploadRequest of the kind cancel", "",
+			"Gives up a deploy, named by its object, whose client has left. One that is being written to the registry goes on.",
 		},
 		{
 			"shoalint.v1.log.<tenant>.<function>", "worker", "whoever follows; stream " + LogStream,

@@ -43,6 +43,17 @@ func (s *Server) Connect(t testing.TB) *nats.Conn {
 	return nc
 }
 
+// ConnectClient returns a connection as any NATS client has it, which ends with the test or when it is closed.
+func (s *Server) ConnectClient(t testing.TB) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect("", s.srv.InProcess())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeConn(nc) })
+	return nc
+}
+
 // closeConn closes nc and waits until its goroutines have had their word.
 func closeConn(nc *nats.Conn) {
 	if nc.IsClosed() {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,14 +52,13 @@ type Holder struct {
 	control *nats.Conn // cancellations
 	router  Router
 	log     *slog.Logger
-	inbox   string // "_INBOX.<unique>."
+	inbox   string // ends with a dot; the last token of a reply subject names the call
 	sub     *nats.Subscription
 	status  chan nats.Status // of calls, when it is lost
 	watch   sync.WaitGroup
 	stop    sync.Once
 
 	mu     sync.Mutex
-	next   uint64
 	held   map[uint64]*held            // by the last token of their reply subject
 	gone   map[faas.WorkerID]time.Time // workers that died lately: word that a call moved there may come later
 	closed bool
@@ -86,7 +86,7 @@ type target struct {
 func New(calls, control *nats.Conn, router Router, log *slog.Logger) *Holder {
 	return &Holder{
 		calls: calls, control: control, router: router, log: log,
-		inbox: nats.NewInbox() + ".", held: make(map[uint64]*held), gone: make(map[faas.WorkerID]time.Time),
+		inbox: calls.NewInbox() + ".", held: make(map[uint64]*held), gone: make(map[faas.WorkerID]time.Time),
 	}
 }
 
@@ -143,8 +143,9 @@ func (h *Holder) Start(c *faas.Call, done func(*faas.Result)) Handle {
 		done(&faas.Result{Call: c.ID, Err: faas.Errorf(faas.Unavailable, "the holder of calls has closed")})
 		return Handle{}
 	}
-	h.next++
-	p.token = h.next
+	for p.token == 0 || h.held[p.token] != nil {
+		p.token = rand.Uint64() // not to be guessed: whoever knows it could answer the call
+	}
 	h.held[p.token] = p
 	p.timer = time.AfterFunc(c.Timeout+answerGrace, func() { h.expire(p.token) })
 	h.mu.Unlock()
@@ -257,11 +258,23 @@ func (h *Holder) answer(m *nats.Msg) {
 	}
 	gone := bus.IsNoResponders(m)
 	r := bus.DecodeResult(m)
+	if !gone && !h.expected(token, r) {
+		h.log.Warn("answer dropped: it is not of the call that it was sent to", "call", r.Call, "worker", r.Worker)
+		return
+	}
 	if gone || r.Err != nil && r.Err.Code == faas.NoCapacity {
 		h.refused(token, gone, r)
 		return
 	}
 	h.settle(token, r)
+}
+
+// expected reports whether r can be the answer to the call of token: it is of that call, and of the worker that has it.
+func (h *Holder) expected(token uint64, r *faas.Result) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.held[token]
+	return p == nil || r.Call == p.call.ID && (r.Worker == "" || p.at == "" || r.Worker == p.at)
 }
 
 // moved takes note of who has a call now.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -145,7 +146,7 @@ func TestPlacedAgainOnProof(t *testing.T) {
 			f := start(t, &router{to: w1})
 			if !gone {
 				f.answerWith(t, bus.WorkerCallSubject(w1), func(c *faas.Call, m *nats.Msg) {
-					f.publish(t, bus.EncodeError(faas.Errorf(faas.NoCapacity, "full"), m.Reply))
+					f.publish(t, bus.Refuse(m, faas.Errorf(faas.NoCapacity, "full")))
 				})
 			}
 			f.answerWith(t, bus.PlanSubject(), func(c *faas.Call, m *nats.Msg) {
@@ -167,7 +168,7 @@ func TestPlacedAgainOnProof(t *testing.T) {
 func TestHopsEnd(t *testing.T) {
 	f := start(t, &router{to: w1})
 	refuse := func(_ *faas.Call, m *nats.Msg) {
-		f.publish(t, bus.EncodeError(faas.Errorf(faas.NoCapacity, "full"), m.Reply))
+		f.publish(t, bus.Refuse(m, faas.Errorf(faas.NoCapacity, "full")))
 	}
 	f.answerWith(t, bus.WorkerCallSubject(w1), refuse)
 	f.answerWith(t, bus.WorkerCallSubject(w2), refuse)
@@ -229,13 +230,40 @@ func TestDeadlineAndLateAnswer(t *testing.T) {
 	}
 	// The late answer finds nobody: a second call, answered on the same path, is what comes next.
 	f.publish(t, bus.EncodeResult(&faas.Result{Call: c.ID, Worker: w1, Start: faas.Warm}, <-replies))
-	f.Start(call(5*time.Second), func(*faas.Result) { done <- struct{}{} })
-	f.publish(t, bus.EncodeResult(&faas.Result{Worker: w1, Start: faas.Warm}, <-replies))
+	second := call(5 * time.Second)
+	f.Start(second, func(*faas.Result) { done <- struct{}{} })
+	f.publish(t, bus.EncodeResult(&faas.Result{Call: second.ID, Worker: w1, Start: faas.Warm}, <-replies))
 	<-done
 	mu.Lock()
 	defer mu.Unlock()
 	if len(results) != 1 {
 		t.Errorf("the first call ended %d times", len(results))
+	}
+}
+
+// An answer counts when it is of the call that it was sent to, and of the worker that has it.
+func TestForgedAnswers(t *testing.T) {
+	f := start(t, &router{to: w1})
+	replies := make(chan string, 1)
+	f.answerWith(t, bus.WorkerCallSubject(w1), func(_ *faas.Call, m *nats.Msg) { replies <- m.Reply })
+	results := make(chan *faas.Result, 1)
+	c := call(10 * time.Second)
+	f.Start(c, func(r *faas.Result) { results <- r })
+	reply := <-replies
+	if !strings.HasPrefix(reply, bus.InboxPrefix()+".") {
+		t.Errorf("the answer is awaited at %s, where clients may listen", reply)
+	}
+	for _, forged := range []*nats.Msg{
+		{Subject: reply, Data: []byte("no headers")},
+		bus.EncodeResult(&faas.Result{Call: faas.NewCallID(), Worker: w1, Start: faas.Warm, Output: []byte("another call")}, reply),
+		bus.EncodeResult(&faas.Result{Call: c.ID, Worker: w2, Start: faas.Warm, Output: []byte("another worker")}, reply),
+		bus.EncodeError(faas.Errorf(faas.NoCapacity, "of no call"), reply),
+	} {
+		f.publish(t, forged)
+	}
+	f.publish(t, bus.EncodeResult(&faas.Result{Call: c.ID, Worker: w1, Start: faas.Warm, Output: []byte("right")}, reply))
+	if r := <-results; r.Err != nil || string(r.Output) != "right" {
+		t.Errorf("result %+v", r)
 	}
 }
 

@@ -60,6 +60,10 @@ func (g *Gateway) hold(c *faas.Call, done func(*faas.Result)) holder.Handle {
 
 // natsCall takes the call of a NATS client. It runs on the subscription's goroutine and does not block.
 func (g *Gateway) natsCall(m *nats.Msg) {
+	if m.Reply != "" && !bus.ClientReply(m.Reply) {
+		g.complain(m)
+		return
+	}
 	n, err := bus.ParseCallSubject(m.Subject)
 	if err != nil {
 		g.reply(bus.EncodeError(err, m.Reply))
@@ -73,9 +77,15 @@ func (g *Gateway) natsCall(m *nats.Msg) {
 		g.reply(bus.EncodeError(refusal, m.Reply))
 		return
 	}
+	release := g.bodies.take(int64(len(m.Data)))
+	if release == nil {
+		g.reply(bus.EncodeError(g.bodies.refusal(), m.Reply))
+		return
+	}
 	c.Input = m.Data
 	reply := m.Reply
 	g.hold(c, func(r *faas.Result) {
+		release()
 		if r.Body != nil { // a NATS client can't reach the object, and a message can't carry it
 			r.Err = faas.Errorf(faas.TooLarge, "the output has %d bytes, more than a message can carry", r.Body.Size).
 				Hint("GET /v1/calls/" + c.ID.String() + "/output has it for 10 minutes")
@@ -83,6 +93,14 @@ func (g *Gateway) natsCall(m *nats.Msg) {
 		}
 		g.reply(bus.EncodeResult(r, reply))
 	})
+}
+
+// complain says, at most once a second, that a client wants its answer where clients may not publish.
+func (g *Gateway) complain(m *nats.Msg) {
+	now := time.Now().Unix()
+	if last := g.warned.Load(); now > last && g.warned.CompareAndSwap(last, now) {
+		g.log.Warn("call dropped: its reply subject is not an inbox", "subject", m.Subject, "reply", m.Reply)
+	}
 }
 
 // reply answers a NATS client, if it wants an answer.

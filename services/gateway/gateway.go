@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,6 +41,7 @@ type Config struct {
 	MaxCalls     int           // held at once; default 10 000
 	MaxInput     faas.Size     // of a call; default faas.DefaultBody
 	MaxModule    faas.Size     // default faas.DefaultModule
+	MaxBodies    faas.Size     // memory that bodies of all calls take together; default 1 GiB
 	DrainTimeout time.Duration // how long Run waits for calls when its context ends; default faas.DefaultTimeout
 	Log          *slog.Logger
 }
@@ -50,6 +52,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxInput == 0 {
 		c.MaxInput = faas.DefaultBody
+	}
+	if c.MaxBodies == 0 {
+		c.MaxBodies = faas.GiB
 	}
 	if c.MaxModule == 0 {
 		c.MaxModule = faas.DefaultModule
@@ -70,6 +75,8 @@ func (c Config) Validate() error {
 		return faas.Errorf(faas.BadRequest, "input: %s is more than %s", c.MaxInput, faas.MaxBody)
 	case c.MaxModule < 0 || c.MaxModule > faas.MaxModule:
 		return faas.Errorf(faas.BadRequest, "module: %s is more than %s", c.MaxModule, faas.MaxModule)
+	case c.MaxBodies < faas.Size(bus.MaxPayload):
+		return faas.Errorf(faas.BadRequest, "bodies: %s is less than the %s of one message", c.MaxBodies, faas.Size(bus.MaxPayload))
 	case c.MaxCalls < 1:
 		return faas.Errorf(faas.BadRequest, "calls: %d is less than 1", c.MaxCalls)
 	}
@@ -87,6 +94,8 @@ type Gateway struct {
 	holder *holder.Holder
 	ready  chan struct{}
 
+	bodies   *bodies
+	warned   atomic.Int64   // when a client's reply subject was last complained of, in Unix seconds
 	discards sync.WaitGroup // deletions of bodies that were delivered
 }
 
@@ -96,7 +105,7 @@ func New(cfg Config) (*Gateway, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log, ready: make(chan struct{})}
+	g := &Gateway{cfg: cfg, log: cfg.Log, ready: make(chan struct{}), bodies: newBodies(cfg.MaxBodies)}
 	g.routes = newRoutes(cfg.Members)
 	g.holder = holder.New(cfg.Calls, cfg.Control, g.routes, cfg.Log)
 	return g, nil

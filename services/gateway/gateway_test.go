@@ -21,6 +21,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/bus/members"
 	"github.com/shoal-run/shoal/internal/leakcheck"
+	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/services/gateway"
@@ -315,7 +316,8 @@ func TestNATSFrontDoor(t *testing.T) {
 		ran <- string(c.Input)
 		return &faas.Result{Call: c.ID, Worker: faas.NewWorkerID("w", time.Now()), Start: faas.Cold, Output: bytes.ToUpper(c.Input)}
 	})
-	client := bus.NewClient(f.srv.Connect(t))
+	nc := f.srv.ConnectClient(t)
+	client := bus.NewClient(nc)
 	r, err := client.Call(t.Context(), echo, []byte("hello"))
 	if err != nil || string(r.Output) != "HELLO" {
 		t.Fatalf("%+v, %v", r, err)
@@ -324,7 +326,7 @@ func TestNATSFrontDoor(t *testing.T) {
 	if _, err := client.Call(t.Context(), faas.Name{Tenant: "demo", Function: "nope"}, nil); faas.CodeOf(err) != faas.NotFound {
 		t.Errorf("unknown function: %v", err)
 	}
-	m, err := f.nc.Request("shoal.v1.call.DEMO.echo", nil, time.Second)
+	m, err := nc.Request("shoal.v1.call.DEMO.echo", nil, time.Second)
 	if err != nil || faas.CodeOf(bus.DecodeResult(m).Err) != faas.BadRequest || m.Header.Get("Nats-Service-Error-Code") != "400" {
 		t.Errorf("bad name: %v %v", m, err)
 	}
@@ -335,6 +337,48 @@ func TestNATSFrontDoor(t *testing.T) {
 	if got := <-ran; got != "silent" {
 		t.Errorf("ran %q", got)
 	}
+
+	// The gateway publishes to inboxes alone: a server lets a client name any reply subject.
+	victim := bustest.Subscribe(t, f.nc, bus.UploadSubject())
+	if err := nc.PublishRequest(bus.CallSubject(echo), bus.UploadSubject(), []byte("forged")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Call(t.Context(), echo, []byte("after")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-ran; got != "after" {
+		t.Errorf("ran %q", got)
+	}
+	if len(victim) != 0 {
+		t.Errorf("a client had the gateway publish %q to %s", (<-victim).Data, bus.UploadSubject())
+	}
+}
+
+// A client that sends its body a byte a minute, or many that send large ones, don't fill the gateway's memory.
+func TestBodiesAreBounded(t *testing.T) {
+	f := start(t, func(c *gateway.Config) { c.MaxBodies = bus.MaxPayload })
+	f.plan(t, func(c *faas.Call) *faas.Result { return &faas.Result{Call: c.ID, Output: []byte("ok")} })
+	slow, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := io.WriteString(slow, "POST /v1/call/demo/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 7000000\r\n\r\nx"); err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 2<<20)
+	testenv.Eventually(t, 10*time.Second, func() bool {
+		resp, _ := f.do(t, "POST", "/v1/call/demo/echo", large)
+		return resp.StatusCode == 503 && resp.Header.Get("Retry-After") != ""
+	}, "large bodies are refused while one is being read")
+	if resp, body := f.do(t, "POST", "/v1/call/demo/echo", "small"); resp.StatusCode != 200 {
+		t.Errorf("a small body meanwhile: %s %s", resp.Status, body)
+	}
+	slow.Close()
+	testenv.Eventually(t, 10*time.Second, func() bool {
+		resp, _ := f.do(t, "POST", "/v1/call/demo/echo", large)
+		return resp.StatusCode == 200
+	}, "large bodies are taken again")
 }
 
 func TestDescriptions(t *testing.T) {

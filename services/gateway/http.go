@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 
 	"github.com/shoal-run/shoal/bus"
@@ -59,10 +60,12 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 		problem(w, refusal)
 		return
 	}
-	if err := g.readInput(w, r, c); err != nil {
+	release, err := g.readInput(w, r, c)
+	if err != nil {
 		problem(w, err)
 		return
 	}
+	defer release()
 	if c.Body != nil {
 		defer g.discard(c.Body)
 	}
@@ -133,6 +136,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit faas.Size) ([]byte, 
 }
 
 func bodyError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return faas.Errorf(faas.BadRequest, "the body came too slowly: at least %s a second is wanted", faas.Size(bodyRate))
+	}
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return tooLarge(faas.Size(over.Limit))

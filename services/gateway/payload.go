@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -17,17 +18,44 @@ import (
 // discardTimeout bounds the deletion of a body; one that stays is gone after bus.PayloadTTL.
 const discardTimeout = 10 * time.Second
 
-// readInput gives c the request's body: in memory when a message can carry it, else streamed to the bucket of payloads.
-func (g *Gateway) readInput(w http.ResponseWriter, r *http.Request, c *faas.Call) error {
+// readInput gives c the request's body: in memory when a message can carry it, else streamed to the bucket of payloads. The
+// memory counts until release is called.
+func (g *Gateway) readInput(w http.ResponseWriter, r *http.Request, c *faas.Call) (release func(), err error) {
+	if r.ContentLength == 0 {
+		return func() {}, nil
+	}
+	if r.ContentLength > int64(g.cfg.MaxInput) {
+		w.Header().Set("Connection", "close") // the rest of the body is not read
+		return nil, tooLarge(g.cfg.MaxInput)
+	}
 	largest := int64(bus.LargestBody(g.cfg.Calls.MaxPayload()))
+	size := min(r.ContentLength, largest)
+	if r.ContentLength < 0 {
+		size = min(largest, int64(g.cfg.MaxInput))
+	}
+	if release = g.bodies.take(size); release == nil {
+		w.Header().Set("Connection", "close") // the body is not read
+		return nil, g.bodies.refusal()
+	}
+	expect := r.ContentLength
+	if expect < 0 {
+		expect = int64(g.cfg.MaxInput)
+	}
+	done := hurry(w, expect)
+	err = g.takeInput(w, r, c, largest)
+	done()
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func (g *Gateway) takeInput(w http.ResponseWriter, r *http.Request, c *faas.Call, largest int64) error {
 	if n := r.ContentLength; n >= 0 && n <= largest {
 		var err error
 		c.Input, err = readBody(w, r, g.cfg.MaxInput)
 		return err
-	}
-	if r.ContentLength > int64(g.cfg.MaxInput) {
-		w.Header().Set("Connection", "close") // the rest of the body is not read
-		return tooLarge(g.cfg.MaxInput)
 	}
 	body := http.MaxBytesReader(w, r.Body, int64(g.cfg.MaxInput))
 	var head []byte
@@ -48,8 +76,8 @@ func (g *Gateway) readInput(w http.ResponseWriter, r *http.Request, c *faas.Call
 		switch {
 		case errors.As(err, &over):
 			return tooLarge(faas.Size(over.Limit))
-		case r.Context().Err() != nil, errors.Is(err, io.ErrUnexpectedEOF):
-			return faas.Errorf(faas.BadRequest, "the body ended early")
+		case r.Context().Err() != nil, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
+			return bodyError(err)
 		}
 		return err
 	}

@@ -224,7 +224,7 @@ func (p *Planner) refuse(m *nats.Msg, err *faas.Error) {
 	if m.Reply == "" {
 		return
 	}
-	if perr := p.cfg.NC.PublishMsg(bus.EncodeError(err, m.Reply)); perr != nil {
+	if perr := p.cfg.NC.PublishMsg(bus.Refuse(m, err)); perr != nil {
 		p.cfg.Log.Warn("refusal not sent", telemetry.KeyCall, err.Call, telemetry.KeyErr, perr)
 	}
 }

@@ -26,27 +26,19 @@ type job struct {
 func (w *Worker) admit(live context.Context, m *nats.Msg) {
 	call, err := bus.DecodeCall(m)
 	if err != nil {
-		w.answerError(m.Reply, err)
+		w.refuse(m, err)
 		return
 	}
 	j := &job{call: call, reply: m.Reply}
-	if refusal := w.take(j); refusal != nil {
-		refusal.Call = call.ID
-		w.answerError(m.Reply, refusal)
+	if refusal := w.take(live, j); refusal != nil {
+		w.refuse(m, refusal)
 		return
 	}
-	j.ctx, j.end = context.WithCancelCause(live)
-	j.timer = time.AfterFunc(call.Timeout, func() {
-		j.end(faas.Errorf(faas.DeadlineExceeded, "%s did not end in time", call.Name))
-	})
-	w.mu.Lock()
-	w.inflight[call.ID] = j
-	w.mu.Unlock()
 	w.jobs <- j
 }
 
-// take counts j in, or says why it can't be.
-func (w *Worker) take(j *job) *faas.Error {
+// take counts j in and starts its clock, or says why it can't be taken.
+func (w *Worker) take(live context.Context, j *job) *faas.Error {
 	if n := w.admitted.Add(1); n > int64(cap(w.jobs)) {
 		w.admitted.Add(-1)
 		return faas.Errorf(faas.NoCapacity, "worker %s has no free slot and its queue is full", w.id)
@@ -61,6 +53,11 @@ func (w *Worker) take(j *job) *faas.Error {
 		w.admitted.Add(-1)
 		return faas.Errorf(faas.Conflict, "call %s is running already", j.call.ID)
 	}
+	if _, gone := w.cancelled[j.call.ID]; gone {
+		delete(w.cancelled, j.call.ID)
+		w.admitted.Add(-1)
+		return faas.Errorf(faas.Cancelled, "the call was cancelled")
+	}
 	fn, known := w.cfg.Functions.Get(j.call.Name)
 	if limit := fn.Settings.Concurrency; known && limit > 0 {
 		if w.perName[j.call.Name] >= limit {
@@ -70,6 +67,11 @@ func (w *Worker) take(j *job) *faas.Error {
 		w.perName[j.call.Name]++
 		j.limited = true
 	}
+	j.ctx, j.end = context.WithCancelCause(live)
+	j.timer = time.AfterFunc(j.call.Timeout, func() {
+		j.end(faas.Errorf(faas.DeadlineExceeded, "%s did not end in time", j.call.Name))
+	})
+	w.inflight[j.call.ID] = j
 	return nil
 }
 
@@ -91,13 +93,14 @@ func (w *Worker) done(j *job) {
 	w.mu.Unlock()
 }
 
-func (w *Worker) answerError(reply string, err error) {
-	if reply == "" {
+// refuse answers a call message that was not taken.
+func (w *Worker) refuse(m *nats.Msg, err error) {
+	if m.Reply == "" {
 		return
 	}
-	m := bus.EncodeError(err, reply)
-	m.Header[bus.HeaderWorker] = []string{string(w.id)}
-	if err := w.cfg.Calls.PublishMsg(m); err != nil {
+	answer := bus.Refuse(m, err)
+	answer.Header[bus.HeaderWorker] = []string{string(w.id)}
+	if err := w.cfg.Calls.PublishMsg(answer); err != nil {
 		w.log.Warn("answer not sent", telemetry.KeyErr, err)
 	}
 }

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"maps"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -57,9 +59,29 @@ func (w *Worker) acknowledge(m *nats.Msg) {
 func (w *Worker) cancel(id faas.CallID) {
 	w.mu.Lock()
 	j := w.inflight[id]
+	if j == nil {
+		w.cancelEarly(id, time.Now())
+	}
 	w.mu.Unlock()
 	if j != nil {
 		j.end(faas.Errorf(faas.Cancelled, "the call was cancelled"))
+	}
+}
+
+// A cancellation takes another connection than its call and may come first: it is remembered for earlyCancel, and of at
+// most maxEarlyCancels calls.
+const (
+	earlyCancel     = 5 * time.Second
+	maxEarlyCancels = 4096
+)
+
+// cancelEarly remembers that a call is cancelled which has not come, or has ended. Preconditions: mu is held.
+func (w *Worker) cancelEarly(id faas.CallID, now time.Time) {
+	if len(w.cancelled) >= maxEarlyCancels {
+		maps.DeleteFunc(w.cancelled, func(_ faas.CallID, when time.Time) bool { return now.Sub(when) > earlyCancel })
+	}
+	if len(w.cancelled) < maxEarlyCancels {
+		w.cancelled[id] = now
 	}
 }
 

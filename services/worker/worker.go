@@ -46,11 +46,12 @@ type Worker struct {
 
 	modules *modules
 
-	mu       sync.Mutex
-	inflight map[faas.CallID]*job
-	pools    map[poolKey]*pool
-	perName  map[faas.Name]int // admitted calls of functions with a concurrency limit
-	idle     chan struct{}     // closed when draining and the last call was answered
+	mu        sync.Mutex
+	inflight  map[faas.CallID]*job
+	cancelled map[faas.CallID]time.Time // cancellations that came before their calls
+	pools     map[poolKey]*pool
+	perName   map[faas.Name]int // admitted calls of functions with a concurrency limit
+	idle      chan struct{}     // closed when draining and the last call was answered
 
 	background sync.WaitGroup  // prefetches and prewarms
 	ahead      context.Context // of what is made ready before any call; ends when a drain begins
@@ -71,14 +72,15 @@ func New(cfg Config) (*Worker, error) {
 	id := faas.NewWorkerID(cfg.Name, now)
 	w := &Worker{
 		cfg: cfg, id: id, started: now,
-		log:      cfg.Log.With(telemetry.KeyWorker, id),
-		ready:    make(chan struct{}),
-		drain:    make(chan struct{}),
-		jobs:     make(chan *job, cfg.Slots+cfg.Queue),
-		inflight: make(map[faas.CallID]*job),
-		pools:    make(map[poolKey]*pool),
-		perName:  make(map[faas.Name]int),
-		idle:     make(chan struct{}),
+		log:       cfg.Log.With(telemetry.KeyWorker, id),
+		ready:     make(chan struct{}),
+		drain:     make(chan struct{}),
+		jobs:      make(chan *job, cfg.Slots+cfg.Queue),
+		inflight:  make(map[faas.CallID]*job),
+		cancelled: make(map[faas.CallID]time.Time),
+		pools:     make(map[poolKey]*pool),
+		perName:   make(map[faas.Name]int),
+		idle:      make(chan struct{}),
 	}
 	w.ahead, w.endAhead = context.WithCancel(context.Background())
 	w.modules = newModules(cfg.Engine, cfg.Artefacts, w.log)

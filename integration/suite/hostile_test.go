@@ -10,6 +10,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/integration/framework"
 	"github.com/shoal-run/shoal/internal/leakcheck"
+	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/services/standalone"
 )
 
@@ -236,10 +237,7 @@ func logCut(stream string) func(*testing.T, ended) {
 // logLines checks that so many lines are kept of the log.
 func logLines(want int) func(*testing.T, ended) {
 	return func(t *testing.T, e ended) {
-		e.s.AwaitLog(t, e.function, "")
-		if got := len(e.s.Logs(t, e.function)); got != want {
-			t.Errorf("%d lines are kept, want %d", got, want)
-		}
+		testenv.Eventually(t, enough, func() bool { return len(e.s.Logs(t, e.function)) == want }, "there are not %d lines in the log", want)
 	}
 }
 

@@ -93,6 +93,24 @@ func (w *Worker) done(j *job) {
 	w.mu.Unlock()
 }
 
+// reserve sets memory aside for a call that is about to run: as much as its function may take. The caller gives it back.
+func (w *Worker) reserve(c *faas.Call) (release func(), err *faas.Error) {
+	fn, _ := w.cfg.Functions.Get(c.Name)
+	memory := memoryOf(fn)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reserved+memory > w.cfg.MemoryLimit {
+		return nil, faas.Errorf(faas.NoCapacity, "worker %s has no memory for it: running calls may take %s of its %s, and %s may take %s",
+			w.id, w.reserved, w.cfg.MemoryLimit, c.Name, memory)
+	}
+	w.reserved += memory
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.reserved -= memory
+	}, nil
+}
+
 // refuse answers a call message that was not taken.
 func (w *Worker) refuse(m *nats.Msg, err error) {
 	if m.Reply == "" {

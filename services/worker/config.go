@@ -29,6 +29,7 @@ type Config struct {
 	MaxInput     faas.Size     // of a call; default faas.DefaultBody
 	MaxOutput    faas.Size     // of a call; default faas.DefaultBody
 	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of the machine's
+	MemoryLimit  faas.Size     // linear memory that running calls may have together; default 80 % of the machine's memory
 	BeatEvery    time.Duration // default bus.BeatInterval
 	DrainTimeout time.Duration // default faas.DefaultTimeout
 	CPUFeatures  string        // of this machine, as its artefacts' keys have them
@@ -71,6 +72,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MemoryMark == 0 {
 		c.MemoryMark = machineMemory() / 10 * 8
+	}
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = machineMemory() / 10 * 8
 	}
 	if c.BeatEvery == 0 {
 		c.BeatEvery = bus.BeatInterval

@@ -58,16 +58,23 @@ func (ms *modules) load(ctx context.Context, v faas.Version) (*faaslet.Module, e
 	case <-e.done:
 		return e.m, e.err
 	case <-ctx.Done():
-		ms.release(v)
+		ms.drop(v, e)
 		return nil, context.Cause(ctx)
 	}
 }
 
-// release ends a use of a module; the last one unloads it.
+// release ends a use of a module that load returned; the last one unloads it.
 func (ms *modules) release(v faas.Version) {
 	ms.mu.Lock()
-	e := ms.loaded[v]
-	if e == nil { // its load failed
+	e := ms.loaded[v] // it stays there for as long as it has a use
+	ms.mu.Unlock()
+	ms.drop(v, e)
+}
+
+// drop ends a use of e, which may have failed to load since and been replaced.
+func (ms *modules) drop(v faas.Version, e *module) {
+	ms.mu.Lock()
+	if ms.loaded[v] != e {
 		ms.mu.Unlock()
 		return
 	}

@@ -45,6 +45,13 @@ func (w *Worker) serve(j *job) (p *pool, used *faaslet.Faaslet) {
 		w.answer(j, r)
 		return p, nil
 	}
+	release, refusal := w.reserve(j.call)
+	if refusal != nil {
+		r.Err = refusal
+		w.answer(j, r)
+		return p, nil
+	}
+	defer release()
 	input, err := w.input(j)
 	if err != nil {
 		r.Err = withCause(j.ctx, err)
@@ -118,12 +125,17 @@ func withCause(ctx context.Context, err error) *faas.Error {
 	return faas.AsError(err)
 }
 
+// memoryOf returns how much linear memory a Faaslet of fn may have.
+func memoryOf(fn faas.Function) faas.Size {
+	if fn.Settings.Memory == 0 {
+		return faas.DefaultMemory
+	}
+	return fn.Settings.Memory
+}
+
 // setupOf returns how Faaslets of fn are set up.
 func setupOf(fn faas.Function) faaslet.Setup {
-	s := faaslet.Setup{Memory: fn.Settings.Memory, Args: []string{fn.Name.Function}}
-	if s.Memory == 0 {
-		s.Memory = faas.DefaultMemory
-	}
+	s := faaslet.Setup{Memory: memoryOf(fn), Args: []string{fn.Name.Function}}
 	for k, v := range fn.Settings.Env {
 		s.Env = append(s.Env, k+"="+v)
 	}

@@ -50,6 +50,7 @@ type Worker struct {
 	inflight  map[faas.CallID]*job
 	cancelled map[faas.CallID]time.Time // cancellations that came before their calls
 	pools     map[poolKey]*pool
+	reserved  faas.Size         // memory that running calls may take
 	perName   map[faas.Name]int // admitted calls of functions with a concurrency limit
 	idle      chan struct{}     // closed when draining and the last call was answered
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -382,6 +383,24 @@ func TestMemoryMark(t *testing.T) {
 	until(t, "the slot free", func() bool { return f.Describe().Slots.Free == 2 })
 	if c := f.counts(echo, v); c.Ready != 0 {
 		t.Errorf("refilled past the mark: %+v", c)
+	}
+}
+
+// Calls whose limits add up to more memory than there is do not run at once.
+func TestMemoryLimit(t *testing.T) {
+	f := start(t, func(c *Config) { c.MemoryLimit = 100 * faas.MiB })
+	v := f.artefacts.Add(watSpin)
+	f.functions.set(faas.Function{Name: spin, Version: v, Revision: 1, Settings: faas.Settings{Memory: 60 * faas.MiB}})
+	first := f.send(t, f.call(spin, v, 500*time.Millisecond))
+	until(t, "the call runs", func() bool { return f.counts(spin, v).Running == 1 })
+	r := result(t, f.send(t, f.call(spin, v, time.Second)))
+	if faas.CodeOf(r.Err) != faas.NoCapacity || r.Start != "" || !strings.Contains(r.Err.Message, "60MiB of its 100MiB") {
+		t.Errorf("past the limit: %+v", r)
+	}
+	result(t, first)
+	until(t, "the slot free", func() bool { return f.Describe().Slots.Free == 2 })
+	if r := result(t, f.send(t, f.call(spin, v, 50*time.Millisecond))); faas.CodeOf(r.Err) != faas.DeadlineExceeded {
+		t.Errorf("after it has ended: %+v", r)
 	}
 }
 

@@ -134,7 +134,7 @@ func (f *Faaslet) inInitialiser(err *faas.Error) *faas.Error {
 		}
 		err.Stderr = cut(stderr)
 	}
-	return err
+	return fit(err)
 }
 
 // step changes the state. Preconditions: f.mu is held, and transitions has the step: callers check the state first.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"unsafe"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -13,6 +14,7 @@ import (
 	"github.com/shoal-run/shoal/libs/guest"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // host is a Faaslet as its host functions see it. It is used on the goroutine that runs the guest only.
@@ -85,8 +87,8 @@ func frames(in []capi.Frame) []faas.Frame {
 	}
 	out := make([]faas.Frame, len(in))
 	for i, f := range in {
-		out[i] = faas.Frame{Function: f.Name, Offset: f.Offset}
-		if f.Name == "" {
+		out[i] = faas.Frame{Function: strings.TrimPrefix(f.Name, wasmbin.NamePrefix), Offset: f.Offset}
+		if out[i].Function == "" {
 			out[i].Function = fmt.Sprintf("func[%d]", f.Func)
 		}
 	}

@@ -4,6 +4,7 @@ package faaslet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -93,6 +94,36 @@ func endOf(ctx context.Context) *faas.Error {
 		return faas.Errorf(faas.Cancelled, "the call was cancelled")
 	}
 	return faas.Errorf(faas.Cancelled, "the call was cancelled: %v", cause)
+}
+
+// maxError is how large an Error of a guest is as JSON, in bytes, with room for what is added on its way.
+const maxError = 60 << 10
+
+// fit returns e, or a copy of it with less text, so that it is no larger than maxError.
+func fit(e *faas.Error) *faas.Error {
+	for size := encoded(e); size > maxError; size = encoded(e) {
+		c := *e // it may be somebody's cause
+		switch {
+		case len(c.Message) > maxError/16:
+			c.Message = strings.ToValidUTF8(c.Message[:maxError/16], "")
+		case c.Stderr != "":
+			c.Stderr = strings.ToValidUTF8(c.Stderr[:len(c.Stderr)/2], "")
+		case len(c.Backtrace) > 0:
+			c.Backtrace = c.Backtrace[:len(c.Backtrace)/2]
+		default:
+			return e
+		}
+		e = &c
+	}
+	return e
+}
+
+func encoded(e *faas.Error) int {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return 0
+	}
+	return len(b)
 }
 
 // cut returns what of a guest's words travels with an Error.

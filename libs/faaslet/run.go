@@ -80,6 +80,7 @@ func (f *Faaslet) settle(c *hostapi.Call, o *Outcome) {
 		e.Stderr = cut(stderr)
 		o.Err = &e
 	}
+	o.Err = fit(o.Err)
 }
 
 const (

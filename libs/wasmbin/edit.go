@@ -102,15 +102,14 @@ func (e *edit) apply() ([]byte, error) {
 	done, named := 0, false // done: sections up to this place in the order are written
 	for _, s := range e.m.sections {
 		if s.id == secCustom {
-			if stale(s.name) {
-				continue
-			}
-			if s.name == "name" && !named {
+			switch {
+			case stale(s.name), s.name == nameSection && named: // the engine would read every one
+			case s.name == nameSection:
 				named = true
 				out = e.nameSection(out, raw[s.start:s.end])
-				continue
+			default:
+				out = append(out, raw[s.at:s.end]...)
 			}
-			out = append(out, raw[s.at:s.end]...)
 			continue
 		}
 		out = e.missing(out, done, sectionKinds[s.id].order)
@@ -203,11 +202,11 @@ func (e *edit) bodies() []bodyChange {
 
 // nameSection writes the name section, old being its contents so far.
 func (e *edit) nameSection(out, old []byte) []byte {
-	contents := addFuncNames(old, e.names)
+	contents := rewriteNames(old, len(e.m.Funcs), e.names)
 	if len(contents) == 0 {
 		return out
 	}
 	out = append(out, secCustom)
 	out = appendU32(out, uint32(sizeU32(4)+4+len(contents)))
-	return append(appendName(out, "name"), contents...)
+	return append(appendName(out, nameSection), contents...)
 }

@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,23 +41,28 @@ func Instrument(module []byte) ([]byte, error) {
 //     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms.
 //
 // What is added (types where none fits, functions with names, the global, the export, a local behind the others of a
-// function) comes last in its index space: no index changes, and the name section stays right. Custom sections that point
-// into the code by offset (.debug_*, reloc.*, metadata.code.*, source maps) are dropped, others kept.
+// function) comes last in its index space: no index changes. Of a name section the names of functions are kept, each
+// behind NamePrefix and cut after MaxFuncName bytes, so that a backtrace shows them and costs little. Custom sections that
+// point into the code by offset (.debug_*, reloc.*, metadata.code.*, source maps) are dropped, others kept.
 //
-// A module without any of these instructions comes back as the same slice, with nothing added; fills and copies whose
-// length is a constant of at most 4 KiB do not count. So does one whose first memory does not exist or has 64-bit
-// addresses, which Check refuses.
+// A module without any of these instructions and without a name section comes back as the same slice, with nothing added;
+// fills and copies whose length is a constant of at most 4 KiB do not count, nor does anything on a memory that does not
+// exist or has 64-bit addresses, which Check refuses.
 //
 // Errors are *FormatError: an export with a reserved name, or a function body that gets too large for the engine.
 func (m *Module) Instrument() ([]byte, error) {
 	if name, ok := m.reservedExport(); ok {
 		return nil, &FormatError{Section: "export", Offset: m.offset(secExport), Reason: reservedReason(name)}
 	}
-	if len(m.sites) == 0 || len(m.Memories) == 0 || m.Memories[0].Is64 {
+	sites := m.sites
+	if len(m.Memories) == 0 || m.Memories[0].Is64 {
+		sites = slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return s.op.onMemory() })
+	}
+	if _, named := m.Custom(nameSection); len(sites) == 0 && !named {
 		return m.raw, nil
 	}
-	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(m.sites))}, helpers: make(map[helper]uint32)}
-	for i, rest := 0, m.sites; len(rest) > 0; i++ {
+	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites))}, helpers: make(map[helper]uint32)}
+	for i, rest := 0, sites; len(rest) > 0; i++ {
 		b, n := m.bodies[i], 0
 		for n < len(rest) && rest[n].at < b.end {
 			n++
@@ -67,6 +73,11 @@ func (m *Module) Instrument() ([]byte, error) {
 		rest = rest[n:]
 	}
 	return p.apply()
+}
+
+// onMemory reports whether o is an instruction on a memory that Instrument replaces.
+func (o op) onMemory() bool {
+	return o == opMemoryGrow || o == opMemoryFill || o == opMemoryCopy || o == opMemoryInit
 }
 
 // segment is the length of data segment i, 0 if there is none.

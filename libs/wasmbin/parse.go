@@ -213,8 +213,10 @@ func (p *parser) finish() error {
 		return &FormatError{Offset: len(m.raw), Reason: fmt.Sprintf("no section code: %d functions need one", n)}
 	}
 	if p.dataCount >= 0 && p.dataCount != m.Datas {
-		return &FormatError{Section: "datacount", Offset: len(m.raw),
-			Reason: fmt.Sprintf("wrong count: it says %d data segments, there are %d", p.dataCount, m.Datas)}
+		return &FormatError{
+			Section: "datacount", Offset: len(m.raw),
+			Reason: fmt.Sprintf("wrong count: it says %d data segments, there are %d", p.dataCount, m.Datas),
+		}
 	}
 	return nil
 }

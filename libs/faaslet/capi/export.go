@@ -11,16 +11,16 @@ import "unsafe"
 //
 //export shoalHostCall
 func shoalHostCall(slot, row C.uint32_t, base *C.uint8_t, size C.size_t, args unsafe.Pointer, nargs C.size_t) (trap *C.wasm_trap_t) {
+	in := slots.get(uint32(slot))
 	defer func() {
 		if recover() != nil { // a Host that lets a panic through has lost its words; the guest still ends cleanly
-			trap = newTrap("host function panicked")
+			trap = in.trap("host function panicked")
 		}
 	}()
-	in := slots.get(uint32(slot))
 	a := unsafe.Slice((*Slot)(args), int(nargs))
 	word, err := in.host.HostCall(uint32(row), unsafe.Slice((*byte)(base), int(size)), a)
 	if err != nil {
-		return newTrap(err.Error())
+		return in.trap(err.Error())
 	}
 	if len(a) > 0 {
 		a[0][0] = word
@@ -28,8 +28,9 @@ func shoalHostCall(slot, row C.uint32_t, base *C.uint8_t, size C.size_t, args un
 	return nil
 }
 
-// newTrap makes a trap that wasmtime takes over.
-func newTrap(msg string) *C.wasm_trap_t {
-	b := []byte(msg)
+// trap makes a trap that wasmtime takes over, and keeps why: wasmtime is not asked for it again.
+func (in *Instance) trap(reason string) *C.wasm_trap_t {
+	in.reason = reason
+	b := []byte("host")
 	return C.wasmtime_trap_new((*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b)))
 }

@@ -13,6 +13,9 @@ import (
 // MaxFrames is how many frames of a backtrace are kept, the innermost ones.
 const MaxFrames = 32
 
+// maxName is how much of a function's name a frame has, in bytes. What the pre-pass leaves is shorter.
+const maxName = 256
+
 // Failure is how a guest ended that did not return.
 type Failure struct {
 	Code    int    // the trap code, -1 for an error of the host or of wasmtime
@@ -47,8 +50,12 @@ func (f *Failure) Trap() string {
 }
 
 // failure takes what the last call left in error or trap. probed says that the call was that of the probe.
+//
+// wasmtime is asked for words only where nothing else has them and there is no backtrace: it writes every frame down with
+// the function's name taken apart, which with a name made for it takes for ever or panics, and so ends the process.
 func (in *Instance) failure(probed bool) *Failure {
-	f := &Failure{Code: -1, Killed: in.Killed()}
+	f := &Failure{Code: -1, Killed: in.Killed(), Message: in.reason}
+	in.reason = ""
 	var msg C.wasm_byte_vec_t
 	var frames C.wasm_frame_vec_t
 	switch {
@@ -57,18 +64,22 @@ func (in *Instance) failure(probed bool) *Failure {
 		if C.wasmtime_trap_code(in.c.trap, &code) {
 			f.Code = int(code)
 			f.Message = "trap: " + f.Trap()
-		} else {
-			C.wasm_trap_message(in.c.trap, &msg)
 		}
 		C.wasm_trap_trace(in.c.trap, &frames)
 	case in.c.error != nil:
-		C.wasmtime_error_message(in.c.error, &msg)
 		C.wasmtime_error_wasm_trace(in.c.error, &frames)
-	default:
-		f.Message = "ended without a reason"
-		return f
 	}
-	if f.Message == "" { // a message lists every frame, and a stack overflow has ten thousands
+	switch {
+	case f.Message != "":
+	case f.Killed:
+		f.Message = "killed"
+	case probed, frames.size > 0, in.c.trap == nil && in.c.error == nil:
+		f.Message = "ended without a reason"
+	case in.c.trap != nil:
+		C.wasm_trap_message(in.c.trap, &msg)
+		f.Message = Cause(takeBytes(&msg))
+	default:
+		C.wasmtime_error_message(in.c.error, &msg)
 		f.Message = Cause(takeBytes(&msg))
 	}
 	all := unsafe.Slice(frames.data, int(frames.size))
@@ -95,7 +106,8 @@ func frame(p *C.wasm_frame_t) Frame {
 		fr.Offset = uint32(at)
 	}
 	if v := C.wasmtime_frame_func_name(p); v != nil {
-		fr.Name = C.GoStringN(v.data, C.int(v.size))
+		name := unsafe.Slice((*byte)(unsafe.Pointer(v.data)), v.size)
+		fr.Name = string(name[:min(len(name), maxName)])
 	}
 	return fr
 }

@@ -37,6 +37,7 @@ type Instance struct {
 	engine *wasmtime.Engine
 	host   Host
 	slot   uint32
+	reason string // what the host function said that ended the guest; used on the guest's goroutine
 }
 
 // NewInstance makes an empty instance, which Start fills. The caller closes it, and keeps e open until then.

@@ -231,7 +231,7 @@ func TestInstrumentedTrapsNameTheirFunction(t *testing.T) {
 	for _, f := range trap.Frames() {
 		names = append(names, *f.FuncName())
 	}
-	if got := strings.Join(names, " "); got != wasmbin.Reserved+"memory_fill clear" {
+	if got := strings.Join(names, " "); got != "$"+wasmbin.Reserved+"memory_fill $clear" {
 		t.Errorf("the trace is %s", got)
 	}
 }

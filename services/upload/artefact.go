@@ -98,7 +98,7 @@ func refused(err error) bool {
 
 func (s *Service) compile(ctx context.Context, v faas.Version, module []byte) (time.Duration, error) {
 	began := time.Now()
-	payload, err := s.cfg.Compiler.Compile(ctx, module)
+	payload, err := s.compiled(ctx, module)
 	if err != nil {
 		return 0, fmt.Errorf("compile: %w", err)
 	}
@@ -110,6 +110,20 @@ func (s *Service) compile(ctx context.Context, v faas.Version, module []byte) (t
 	}
 	_, err = s.cfg.Store.Put(ctx, key.Object(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(payload)))
 	return took, err
+}
+
+// compiled runs the compiler, for the time that it may take. What ends ctx is the error.
+func (s *Service) compiled(ctx context.Context, module []byte) ([]byte, error) {
+	wall := s.cfg.CompileWall
+	slow := faas.Errorf(faas.InvalidModule, "compiling it takes more than %s", faas.Duration(wall)).
+		Hint("the limit is the upload service's compile-wall setting")
+	ctx, cancel := context.WithTimeoutCause(ctx, wall, slow)
+	defer cancel()
+	payload, err := s.cfg.Compiler.Compile(ctx, module)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return payload, err
 }
 
 // digest is how the object store writes the digest that v is.

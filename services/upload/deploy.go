@@ -19,12 +19,12 @@ import (
 // stagingPrefix begins the names of objects in which gateways hand over modules.
 const stagingPrefix = "staging/"
 
-// deploy makes the module in the staging object the function's version. The staging object is gone afterwards.
-func (s *Service) deploy(ctx context.Context, req bus.UploadRequest) (bus.UploadReply, error) {
+// deploy makes the module in the staging object the function's version. It may be broken off and done again until begin,
+// which it calls before it writes to the registry, has let it.
+func (s *Service) deploy(ctx context.Context, req bus.UploadRequest, begin func() error) (bus.UploadReply, error) {
 	if !strings.HasPrefix(req.Object, stagingPrefix) {
 		return bus.UploadReply{}, faas.Errorf(faas.BadRequest, "object %q: modules are staged under %s", req.Object, stagingPrefix)
 	}
-	defer s.unstage(ctx, req.Object)
 	if err := errors.Join(req.Name.Validate(), req.Version.Validate()); err != nil {
 		return bus.UploadReply{}, faas.AsError(err)
 	}
@@ -64,6 +64,9 @@ func (s *Service) deploy(ctx context.Context, req bus.UploadRequest) (bus.Upload
 			kind = bus.FunctionChanged
 		} else if old.Version != "" {
 			s.touch(ctx, old.Version) // its grace begins
+		}
+		if err := begin(); err != nil {
+			return bus.UploadReply{}, err
 		}
 		fn, err = s.cfg.Registry.Put(ctx, fn, old.Revision)
 		if faas.CodeOf(err) == faas.Conflict {
@@ -192,7 +195,7 @@ func (s *Service) announce(ctx context.Context, kind bus.FunctionEventKind, fn f
 }
 
 // change changes settings.
-func (s *Service) change(ctx context.Context, req bus.UploadRequest) (bus.UploadReply, error) {
+func (s *Service) change(ctx context.Context, req bus.UploadRequest, begin func() error) (bus.UploadReply, error) {
 	for {
 		old, err := s.cfg.Registry.Get(ctx, req.Name)
 		if err != nil {
@@ -210,6 +213,9 @@ func (s *Service) change(ctx context.Context, req bus.UploadRequest) (bus.Upload
 			err = checkSettings(fn.Settings, least)
 		}
 		if err != nil {
+			return bus.UploadReply{}, err
+		}
+		if err := begin(); err != nil {
 			return bus.UploadReply{}, err
 		}
 		fn.Changed = time.Now().UTC()
@@ -238,13 +244,16 @@ func (s *Service) memoryMin(ctx context.Context, old, fn faas.Function) (uint64,
 }
 
 // remove removes a function. Its objects stay for the grace.
-func (s *Service) remove(ctx context.Context, req bus.UploadRequest) (bus.UploadReply, error) {
+func (s *Service) remove(ctx context.Context, req bus.UploadRequest, begin func() error) (bus.UploadReply, error) {
 	for {
 		fn, err := s.cfg.Registry.Get(ctx, req.Name)
 		if err != nil {
 			return bus.UploadReply{}, err
 		}
 		s.touch(ctx, fn.Version)
+		if err := begin(); err != nil {
+			return bus.UploadReply{}, err
+		}
 		err = s.cfg.Registry.Delete(ctx, fn.Name, fn.Revision)
 		if faas.CodeOf(err) == faas.Conflict {
 			continue

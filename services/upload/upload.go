@@ -7,7 +7,10 @@
 // Config.Grace; any number of upload services may do so at once, because what a deploy is about to use it has touched,
 // and an object that was touched is young.
 //
-// Lock order: Service.mu is a leaf.
+// Deploys take turns between tenants (queue.go): a tenant that floods the service or deploys what compiles for minutes is
+// in nobody's way but its own. One whose client has left is given up, up to the moment when it is written to the registry.
+//
+// Lock order: queue.mu, then Service.mu, which is a leaf.
 package upload
 
 import (
@@ -48,12 +51,26 @@ type Config struct {
 
 	MaxModule     faas.Size     // a larger module is refused; default faas.DefaultModule, at most faas.MaxModule
 	Compiles      int           // deploys at once; default 2
-	Queue         int           // deploys that wait, beyond which they are refused with no_capacity; default 16
-	DeployTimeout time.Duration // of a deploy from its arrival on; default 3 minutes
+	TenantQueue   int           // deploys of a tenant that wait, beyond which they are refused with rate_limited; default DefaultTenantQueue
+	Queue         int           // deploys that wait, beyond which they are refused with no_capacity; default DefaultQueue
+	CompileWall   time.Duration // of a compilation, which is broken off then; default DefaultCompileWall
+	DeployTimeout time.Duration // of a deploy from its arrival on; default DeployTimeout(CompileWall)
 	Grace         time.Duration // how long objects that no function uses stay; default an hour, more than any call lasts
 	SweepEvery    time.Duration // default 10 minutes
 	Log           *slog.Logger  // default: none
 }
+
+// Defaults of a Config. A module of faas.DefaultModule compiles in DefaultCompileWall on two cores that are busy with
+// another one.
+const (
+	DefaultTenantQueue = 8
+	DefaultQueue       = 64
+	DefaultCompileWall = 2 * time.Minute
+)
+
+// DeployTimeout is what a deploy gets where nothing else is said: to wait for another's compilation, for its own, and to
+// move the bytes.
+func DeployTimeout(compileWall time.Duration) time.Duration { return 2*compileWall + time.Minute }
 
 func (c *Config) setDefaults() {
 	if c.MaxModule == 0 {
@@ -62,11 +79,17 @@ func (c *Config) setDefaults() {
 	if c.Compiles == 0 {
 		c.Compiles = 2
 	}
+	if c.TenantQueue == 0 {
+		c.TenantQueue = DefaultTenantQueue
+	}
 	if c.Queue == 0 {
-		c.Queue = 16
+		c.Queue = DefaultQueue
+	}
+	if c.CompileWall == 0 {
+		c.CompileWall = DefaultCompileWall
 	}
 	if c.DeployTimeout == 0 {
-		c.DeployTimeout = 3 * time.Minute
+		c.DeployTimeout = DeployTimeout(c.CompileWall)
 	}
 	if c.Grace == 0 {
 		c.Grace = time.Hour
@@ -89,8 +112,10 @@ func (c *Config) validate() error {
 		return errors.New("upload: the engine version and the CPU features must be set")
 	case c.MaxModule < 0 || c.MaxModule > faas.MaxModule:
 		return fmt.Errorf("upload: module limit %v: must be from 1B to %v", c.MaxModule, faas.MaxModule)
-	case c.Compiles < 0 || c.Queue < 0 || c.DeployTimeout < 0 || c.Grace < 0 || c.SweepEvery < 0:
-		return errors.New("upload: compiles, queue and times must not be negative")
+	case c.Compiles < 0 || c.TenantQueue < 0 || c.Queue < 0:
+		return errors.New("upload: compiles and queues must not be negative")
+	case c.CompileWall < 0 || c.DeployTimeout < 0 || c.Grace < 0 || c.SweepEvery < 0:
+		return errors.New("upload: times must not be negative")
 	}
 	return nil
 }
@@ -101,27 +126,27 @@ type Service struct {
 	log   *slog.Logger
 	ready chan struct{}
 
-	deploys chan job // taken by cfg.Compiles goroutines
-	changes chan job // quick ones, which must not wait behind compiles
+	deploys *queue
+	changes *queue         // quick ones, which must not wait behind compiles
+	jobs    sync.WaitGroup // goroutines of jobs; grows only while the queues are open
+	refuse  chan string    // staging objects of deploys that were answered and not begun
 
 	mu        sync.Mutex
 	cancel    context.CancelCauseFunc // of Run, nil before
 	ended     chan struct{}           // of Run
 	closed    bool
 	compiling map[faas.Version]chan struct{} // closed when the version's artefact is there, or is not to be had
+	left      []string                       // the last objects whose clients have left, at most maxLeft
 }
 
-// job is one request, with its deadline running.
-type job struct {
-	msg      *nats.Msg
-	req      bus.UploadRequest
-	deadline time.Time
-}
-
-// changes are quick: two at a time, and a queue that only a flood fills.
+// changes are quick: two at a time, and queues that only a flood fills.
 const (
 	changers      = 2
-	changeQueue   = 64
+	tenantChanges = 16
+	changeQueue   = 256
+	maxLeft       = 1024
+	maxRefuse     = 256
+	expireEvery   = time.Second // how late waiting jobs may be told that their time is over
 	changeTimeout = 10 * time.Second
 	sweepTimeout  = 5 * time.Minute
 	drainTimeout  = 2 * time.Second
@@ -135,11 +160,17 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Service{
+	s := &Service{
 		cfg: cfg, log: cfg.Log, ready: make(chan struct{}), ended: make(chan struct{}),
-		deploys: make(chan job, cfg.Queue), changes: make(chan job, changeQueue),
-		compiling: map[faas.Version]chan struct{}{},
-	}, nil
+		refuse: make(chan string, maxRefuse), compiling: map[faas.Version]chan struct{}{},
+	}
+	s.deploys = newQueue(cfg.Compiles, cfg.TenantQueue, cfg.Queue, func(ctx context.Context, j *job) {
+		s.jobs.Go(func() { s.do(ctx, s.deploys, j) })
+	})
+	s.changes = newQueue(changers, tenantChanges, changeQueue, func(ctx context.Context, j *job) {
+		s.jobs.Go(func() { s.do(ctx, s.changes, j) })
+	})
+	return s, nil
 }
 
 // Ready is closed when the service takes requests.
@@ -160,8 +191,10 @@ func (s *Service) Close() {
 // Run serves until ctx ends or Close is called, then answers what it has not done with unavailable and returns nil. It runs
 // once.
 func (s *Service) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(outer)) // whatever ends it, the cause is what callers are told
+	defer cancel(errStopping)
+	defer context.AfterFunc(outer, func() { cancel(errStopping) })()
 	s.mu.Lock()
 	if s.closed || s.cancel != nil {
 		s.mu.Unlock()
@@ -171,117 +204,76 @@ func (s *Service) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	defer close(s.ended)
 
-	drained := make(chan struct{})
-	sub, err := s.cfg.NC.QueueSubscribe(bus.UploadSubject(), bus.UploadQueue, func(m *nats.Msg) { s.receive(ctx, m) })
+	subs, err := s.subscribe(ctx)
 	if err != nil {
-		return fmt.Errorf("subscribe to deploys: %w", err)
+		return err
 	}
-	sub.SetClosedHandler(func(string) { close(drained) })
-
 	var wg sync.WaitGroup
-	for range s.cfg.Compiles {
-		wg.Go(func() { s.serve(ctx, s.deploys) })
-	}
-	for range changers {
-		wg.Go(func() { s.serve(ctx, s.changes) })
-	}
 	wg.Go(func() { s.sweepAlways(ctx) })
+	wg.Go(func() { s.watch(ctx) })
+	wg.Go(func() { s.tidy(ctx) })
 	if err = s.cfg.NC.Flush(); err == nil {
 		close(s.ready)
 		<-ctx.Done()
 	}
 	cancel(errStopping)
-	if sub.Drain() == nil { // else the connection is closed, and nobody is asking
-		select {
-		case <-drained: // receive has refused what still came
-		case <-time.After(drainTimeout): // the server is away
+	for _, q := range []*queue{s.deploys, s.changes} {
+		for _, j := range q.close() {
+			s.drop(j)
 		}
 	}
+	drain(subs)
+	s.jobs.Wait()
 	wg.Wait()
-	s.refuseQueued()
+	s.tidyLast()
 	if err != nil {
 		return fmt.Errorf("subscribe to deploys: %w", err)
 	}
 	return nil
 }
 
-// receive runs on the subscription's goroutine: it only hands over.
-func (s *Service) receive(ctx context.Context, m *nats.Msg) {
-	req, err := bus.Unmarshal[bus.UploadRequest](m.Data)
+// drain returns when no message is left, or the server is away.
+func drain(subs []subscription) {
+	late := time.NewTimer(drainTimeout)
+	defer late.Stop()
+	for _, s := range subs {
+		if s.Drain() != nil {
+			return // the connection is closed, and nobody is asking
+		}
+	}
+	for _, s := range subs {
+		select {
+		case <-s.drained: // what still came was refused
+		case <-late.C:
+			return
+		}
+	}
+}
+
+// subscription is one that can be drained.
+type subscription struct {
+	*nats.Subscription
+	drained chan struct{}
+}
+
+// subscribe listens for requests and for words that a client has left.
+func (s *Service) subscribe(ctx context.Context) ([]subscription, error) {
+	requests, err := s.cfg.NC.QueueSubscribe(bus.UploadSubject(), bus.UploadQueue, func(m *nats.Msg) { s.receive(ctx, m) })
 	if err != nil {
-		s.answer(m, bus.EncodeError(err, m.Reply))
-		return
+		return nil, fmt.Errorf("subscribe to deploys: %w", err)
 	}
-	if ctx.Err() != nil {
-		s.answer(m, bus.EncodeError(errStopping, m.Reply))
-		return
+	cancels, err := s.cfg.NC.Subscribe(bus.UploadCancelSubject(), s.receiveCancel)
+	if err != nil {
+		_ = requests.Unsubscribe() // fails as the connection does
+		return nil, fmt.Errorf("subscribe to cancellations: %w", err)
 	}
-	queue, timeout := s.changes, changeTimeout
-	if req.Kind == bus.Deploy {
-		queue, timeout = s.deploys, s.cfg.DeployTimeout
+	var out []subscription
+	for _, sub := range []*nats.Subscription{requests, cancels} {
+		drained := make(chan struct{})
+		sub.SetClosedHandler(func(string) { close(drained) })
+		out = append(out, subscription{sub, drained})
 	}
-	select {
-	case queue <- job{m, req, time.Now().Add(timeout)}:
-	default:
-		s.answer(m, bus.EncodeError(faas.Errorf(faas.NoCapacity, "too many deploys are waiting (try again in a while)"), m.Reply))
-	}
-}
-
-// serve does jobs until ctx ends.
-func (s *Service) serve(ctx context.Context, queue <-chan job) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case j := <-queue:
-			s.do(ctx, j)
-		}
-	}
-}
-
-// refuseQueued answers what was handed over and not taken. Preconditions: nobody sends to the queues or serves them.
-func (s *Service) refuseQueued() {
-	for {
-		select {
-		case j := <-s.deploys:
-			s.answer(j.msg, bus.EncodeError(errStopping, j.msg.Reply))
-		case j := <-s.changes:
-			s.answer(j.msg, bus.EncodeError(errStopping, j.msg.Reply))
-		default:
-			return
-		}
-	}
-}
-
-func (s *Service) do(ctx context.Context, j job) {
-	running := ctx
-	ctx, cancel := context.WithDeadline(ctx, j.deadline)
-	defer cancel()
-	var reply bus.UploadReply
-	var err error
-	switch j.req.Kind {
-	case bus.Deploy:
-		reply, err = s.deploy(ctx, j.req)
-	case bus.Change:
-		reply, err = s.change(ctx, j.req)
-	case bus.Remove:
-		reply, err = s.remove(ctx, j.req)
-	default:
-		err = faas.Errorf(faas.BadRequest, "upload request %q: want deploy, change or remove", j.req.Kind)
-	}
-	if err == nil {
-		s.answer(j.msg, &nats.Msg{Subject: j.msg.Reply, Data: bus.Marshal(reply)})
-		return
-	}
-	switch {
-	case running.Err() != nil:
-		err = errStopping
-	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
-		err = faas.Errorf(faas.DeadlineExceeded, "%s of %s took too long", j.req.Kind, j.req.Name)
-	case faas.CodeOf(err) == faas.Internal:
-		s.log.Error("request not done", "kind", j.req.Kind, telemetry.KeyFunc, j.req.Name.String(), telemetry.KeyErr, err)
-	}
-	s.answer(j.msg, bus.EncodeError(err, j.msg.Reply))
+	return out, nil
 }
 
 func (s *Service) answer(m, reply *nats.Msg) {

@@ -15,7 +15,7 @@ import (
 )
 
 // maxLogStore bounds the log stream, in bytes; past it the oldest lines of any function go.
-const maxLogStore = 64 << 20
+const maxLogStore = 256 << 20
 
 // ensureLogStream makes the stream that keeps the last lines of each function, unless it is there.
 func ensureLogStream(ctx context.Context, js jetstream.JetStream) error {

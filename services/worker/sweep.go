@@ -25,6 +25,7 @@ func (w *Worker) sweep(ctx context.Context) error {
 			return nil
 		case now := <-tick.C:
 			w.expire(now)
+			w.logs.forget(now)
 			w.relieve()
 		}
 	}

@@ -45,6 +45,7 @@ type Worker struct {
 	seq      atomic.Uint64 // of worker events
 
 	modules *modules
+	logs    logLimiter
 
 	mu        sync.Mutex
 	inflight  map[faas.CallID]*job

@@ -307,6 +307,7 @@ func TestPrewarmEvictAndRedeploy(t *testing.T) {
 	if r := result(t, f.send(t, f.call(echo, v, time.Second))); r.Start != faas.Warm {
 		t.Errorf("after a prewarm: %+v", r)
 	}
+	until(t, "the used one made up for", func() bool { return f.counts(echo, v).Running == 0 })
 	f.control(t, bus.Control{Kind: bus.Evict, Name: echo})
 	until(t, "none ready", func() bool { return f.counts(echo, v).Ready == 0 })
 
@@ -431,6 +432,8 @@ func TestLastLines(t *testing.T) {
 		{"a\n\nb\n", 3, []string{"a", "", "b"}},
 		{"a\nb\nc\n", 2, []string{"b", "c"}},
 		{"\xff\n", 1, []string{"\uFFFD"}},
+		{"a\tb\x1b[31m\x00", 1, []string{"a\tb\uFFFD[31m\uFFFD"}},
+		{strings.Repeat("x", maxLogLine+1), 1, []string{strings.Repeat("x", maxLogLine) + "…"}},
 	} {
 		got := lastLines([]byte(c.text), c.n)
 		if len(got) != len(c.want) {
@@ -442,6 +445,39 @@ func TestLastLines(t *testing.T) {
 				t.Errorf("%q: %q, want %q", c.text, got, c.want)
 			}
 		}
+	}
+}
+
+func TestLogLimiter(t *testing.T) {
+	var l logLimiter
+	now := time.Now()
+	sent := 0
+	for range 3 * logLinesBurst {
+		if ok, _ := l.allow(echo, 10, now); ok {
+			sent++
+		}
+	}
+	if sent != logLinesBurst {
+		t.Errorf("a burst of %d lines, want %d", sent, logLinesBurst)
+	}
+	if ok, _ := l.allow(spin, 10, now); !ok {
+		t.Error("another function has to wait")
+	}
+	if ok, dropped := l.allow(echo, 10, now.Add(time.Second)); !ok || dropped != 2*logLinesBurst {
+		t.Errorf("a second later: %v, %d dropped", ok, dropped)
+	}
+	big := 0
+	for range logLinesBurst {
+		if ok, _ := l.allow(spin, maxLogLine, now); ok {
+			big++
+		}
+	}
+	if big > logBytesBurst/maxLogLine {
+		t.Errorf("%d lines of %d bytes at once", big, maxLogLine)
+	}
+	l.forget(now.Add(time.Minute))
+	if len(l.per) != 0 {
+		t.Errorf("%d functions are remembered", len(l.per))
 	}
 }
 

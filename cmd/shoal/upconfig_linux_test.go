@@ -48,7 +48,10 @@ func TestUpSettings(t *testing.T) {
 		{"file", []string{"--config", "up.yaml"}, nil, exitOK, []string{"http: 127.0.0.1:9000 # up.yaml:1", "max-input: 1MiB # up.yaml:3", "nats-url: nats://***@h:4222 # up.yaml:4"}},
 		{"file of the environment", nil, []string{"SHOAL_CONFIG=up.yaml"}, exitOK, []string{"slots: 1 # up.yaml:2"}},
 		{
-			"all three", []string{"--config", "up.yaml", "--slots", "3"}, []string{"SHOAL_SLOTS=2", "SHOAL_HTTP=127.0.0.1:9001", "SHOAL_URL=http://x"}, exitOK,
+			"all three",
+			[]string{"--config", "up.yaml", "--slots", "3"},
+			[]string{"SHOAL_SLOTS=2", "SHOAL_HTTP=127.0.0.1:9001", "SHOAL_URL=http://x"},
+			exitOK,
 			[]string{"slots: 3 # --slots", "http: 127.0.0.1:9001 # SHOAL_HTTP", "max-input: 1MiB # up.yaml:3"},
 		},
 		{"broken file", []string{"--config", "bad.yaml"}, nil, exitLocal, []string{`bad.yaml:2: shoal up has no setting "slot" (did you mean slots?)`, `workers: "many" (bad.yaml:3): want a number`}},

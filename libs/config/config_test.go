@@ -67,11 +67,15 @@ name: from_file
 		{"file", []string{"-config", file}, nil, settings{slots: 1, input: 1 << 20, drain: faas.Duration(time.Minute), urls: "nats://a:1,tls://b:2", name: "from_file"}},
 		{"file of the environment", nil, []string{"SHOAL_CONFIG=" + file}, settings{slots: 1, input: 1 << 20, drain: faas.Duration(time.Minute), urls: "nats://a:1,tls://b:2", name: "from_file"}},
 		{
-			"environment over file", []string{"-config=" + file}, []string{"SHOAL_SLOTS=2", "SHOAL_NATS_URL=nats://c:3", "SHOAL_NAME=", "HOME=/", "SHOAL_URL=http://x", "SHOAL_TEST_REQUIRE=redis"},
+			"environment over file",
+			[]string{"-config=" + file},
+			[]string{"SHOAL_SLOTS=2", "SHOAL_NATS_URL=nats://c:3", "SHOAL_NAME=", "HOME=/", "SHOAL_URL=http://x", "SHOAL_TEST_REQUIRE=redis"},
 			settings{slots: 2, input: 1 << 20, drain: faas.Duration(time.Minute), urls: "nats://c:3", name: "from_file"},
 		},
 		{
-			"flags over all", []string{"-config", file, "-slots", "3", "--max-input=2MiB"}, []string{"SHOAL_SLOTS=2", "SHOAL_DRAIN_TIMEOUT=2m"},
+			"flags over all",
+			[]string{"-config", file, "-slots", "3", "--max-input=2MiB"},
+			[]string{"SHOAL_SLOTS=2", "SHOAL_DRAIN_TIMEOUT=2m"},
 			settings{slots: 3, input: 2 << 20, drain: faas.Duration(2 * time.Minute), urls: "nats://a:1,tls://b:2", name: "from_file"},
 		},
 	} {

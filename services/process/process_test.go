@@ -71,8 +71,11 @@ func TestCommandLine(t *testing.T) {
 		{"help", []string{"-help"}, process.ExitOK, []string{"A thing for tests.", "-size", "-nats-url", "-health"}, nil},
 		{"check", []string{"-check-config", "-size", "3"}, process.ExitOK, []string{"size: 3", "# -size", "nats-url: nats://127.0.0.1:4222", "# default"}, nil},
 		{
-			"check redacts", []string{"-check-config", "-nats-url", "nats://me:hunter2@h:1", "-nats-user", "u", "-nats-password", "hunter2"}, process.ExitOK,
-			[]string{"nats://***@h:1", `nats-password: "***"`}, nil,
+			"check redacts",
+			[]string{"-check-config", "-nats-url", "nats://me:hunter2@h:1", "-nats-user", "u", "-nats-password", "hunter2"},
+			process.ExitOK,
+			[]string{"nats://***@h:1", `nats-password: "***"`},
+			nil,
 		},
 		{"check refuses", []string{"-check-config", "-size", "10"}, process.ExitConfig, nil, []string{`thing: size: "10" (-size): want a number from 0 to 9`}},
 		{"unknown flag", []string{"-sizes", "1"}, process.ExitConfig, nil, []string{"thing: thing has no flag -sizes (did you mean size?)"}},

@@ -47,6 +47,7 @@ type Env struct {
 // Main runs p in this process and returns the code to exit with. The first SIGTERM or SIGINT drains, a second ends the
 // process at once.
 func Main(p *Program) int {
+	Tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal has its default effect

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package process
+
+// Tune does nothing here.
+func Tune() {}

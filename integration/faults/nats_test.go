@@ -1,0 +1,69 @@
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/integration/framework"
+	"github.com/shoal-run/shoal/integration/history"
+	"github.com/shoal-run/shoal/internal/testenv"
+)
+
+// TestNATSRestarted defends promise 5 for the bus itself: calls in flight fail with unavailable within 1 s, everything
+// comes back by itself with what was deployed; and promise 1: nothing is doubled.
+func TestNATSRestarted(t *testing.T) {
+	c, ls := start(t, framework.ClusterConfig{})
+	var http []target
+	for _, g := range c.Gateways {
+		http = append(http, overHTTP(g, echo))
+	}
+	h := ls.run(shape{label: "H", rate: 100, each: 8, work: mixed}, http...)
+	n := ls.run(shape{label: "N", rate: 50, each: 4, work: mixed}, overNATS(c.Connect(t), echo), overNATS(c.Connect(t), echo))
+	var faults [2][]history.Fault
+	for _, how := range []struct {
+		name string
+		do   func(testing.TB)
+	}{{"stop", c.NATS.Stop}, {"kill", c.NATS.Kill}} {
+		h.awaitProgress(t, 100)
+		n.awaitProgress(t, 50)
+		fromH, fromN := h.Since(), n.Since()
+		how.do(t)
+		h.awaitPast(t, fromH+1500*time.Millisecond)
+		began := time.Now()
+		c.NATS.Restart(t)
+		for _, p := range c.Gateways {
+			p.AwaitReady(t)
+		}
+		c.AwaitWorkers(t, len(c.Workers))
+		testenv.Eventually(t, patience, func() bool {
+			for _, g := range c.Gateways {
+				if _, err := g.Call(t.Context(), echo, make([]byte, 8)); err != nil {
+					return false
+				}
+			}
+			return true
+		}, "calls do not work again")
+		t.Logf("%s: calls work %v after the server's start", how.name, time.Since(began).Round(time.Millisecond))
+		h.awaitPast(t, h.Since()+toKilled)
+		faults[0] = append(faults[0], fault(how.name, fromH, h.Since()-fromH))
+		faults[1] = append(faults[1], fault(how.name, fromN, n.Since()-fromN))
+		h.awaitProgress(t, 100)
+		n.awaitProgress(t, 50)
+	}
+	c.Deploy(t, echo, guest(t, 7)) // all that watches the registry has come back too
+	for _, g := range c.Gateways {
+		if r, err := g.Call(t.Context(), echo, make([]byte, 8)); err != nil || r.Output[0] != 7 {
+			t.Errorf("%s: %v, %v after a deploy", g.Name, r.Output, err)
+		}
+	}
+	h.end()
+	n.end()
+	ls.settle(t)
+	s := h.check(t, history.Rules{Faults: faults[0], Allowed: []faas.Code{faas.Unavailable}, MaxFailure: toKilled})
+	if s.Failed[faas.Unavailable] == 0 {
+		t.Error("no call failed: the server was not missed")
+	}
+	n.check(t, history.Rules{Faults: faults[1], Allowed: []faas.Code{faas.Unavailable, timeout}})
+	awaitIdle(t, c)
+}

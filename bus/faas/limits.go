@@ -41,7 +41,7 @@ func Limits() []Limit {
 		{"memory of running calls", "80 % of the machine", "", "what the memory limits of a worker's running calls may add up to; beyond it `no_capacity`"},
 		{"bodies", "1GiB", "", "what the bodies of a gateway's calls may take together; beyond it `no_capacity`"},
 		{"slots", "4 × cores", "", "running calls of a worker"},
-		{"queue", "2 × slots", "", "calls that wait on a worker for a slot"},
+		{"queue", "2 × slots", "", "calls that wait on a worker for a slot; up to 16 times as many while they are so short that none waits longer than 100 ms"},
 		{"keep_alive", Duration(DefaultKeepAlive).String(), "", "how long an idle Faaslet stays ready"},
 		{"hops", "3", "", "how often a call may be passed on before `no_capacity`"},
 		{"name", "63 characters", "", "tenant, function and worker names: `[a-z0-9][a-z0-9_-]{0,62}`"},

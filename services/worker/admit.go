@@ -39,7 +39,7 @@ func (w *Worker) admit(live context.Context, m *nats.Msg) {
 
 // take counts j in and starts its clock, or says why it can't be taken.
 func (w *Worker) take(live context.Context, j *job) *faas.Error {
-	if n := w.admitted.Add(1); n > int64(cap(w.jobs)) {
+	if n := w.admitted.Add(1); n > int64(w.cfg.Slots+w.pace.room(w.cfg.Slots, w.cfg.Queue)) {
 		w.admitted.Add(-1)
 		return faas.Errorf(faas.NoCapacity, "worker %s has no free slot and its queue is full", w.id)
 	}

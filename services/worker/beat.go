@@ -49,7 +49,7 @@ func (w *Worker) Describe() faas.Worker {
 	d := faas.Worker{
 		ID: w.id, Name: w.cfg.Name, State: faas.WorkerJoined, Engine: w.cfg.Engine.Version(), CPUFeatures: w.cfg.CPUFeatures,
 		Memory: faas.Size(w.rss.Load()), Started: w.started,
-		Slots: faas.Slots{Total: w.cfg.Slots, Free: max(w.cfg.Slots-admitted, 0), Queued: max(admitted-running, 0), Queue: cmp.Or(w.cfg.Queue, -1)},
+		Slots: faas.Slots{Total: w.cfg.Slots, Free: max(w.cfg.Slots-admitted, 0), Queued: max(admitted-running, 0), Queue: cmp.Or(w.pace.room(w.cfg.Slots, w.cfg.Queue), -1)},
 	}
 	for _, p := range w.allPools() {
 		if c := p.counts(); c.Ready+c.Running > 0 {

@@ -22,6 +22,7 @@ func (w *Worker) runner(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case j := <-w.jobs:
+			began := time.Now()
 			w.running.Add(1)
 			p, used := w.serve(j)
 			w.running.Add(-1)
@@ -32,6 +33,7 @@ func (w *Worker) runner(ctx context.Context) error {
 			if p != nil {
 				p.put()
 			}
+			w.pace.took(time.Since(began))
 		}
 	}
 }

@@ -33,7 +33,8 @@ type Worker struct {
 	started time.Time
 	ready   chan struct{}
 
-	jobs     chan *job    // admitted calls; its capacity is slots + queue, so a send never blocks
+	jobs     chan *job    // admitted calls; its capacity is slots and the longest queue, so a send never blocks
+	pace     pace         // of calls through slots
 	admitted atomic.Int64 // calls admitted and not answered
 	running  atomic.Int64 // calls that have a slot
 	draining atomic.Bool
@@ -77,7 +78,7 @@ func New(cfg Config) (*Worker, error) {
 		log:       cfg.Log.With(telemetry.KeyWorker, id),
 		ready:     make(chan struct{}),
 		drain:     make(chan struct{}),
-		jobs:      make(chan *job, cfg.Slots+cfg.Queue),
+		jobs:      make(chan *job, cfg.Slots+queueStretch*cfg.Queue),
 		inflight:  make(map[faas.CallID]*job),
 		cancelled: make(map[faas.CallID]time.Time),
 		pools:     make(map[poolKey]*pool),

@@ -448,6 +448,31 @@ func TestLastLines(t *testing.T) {
 	}
 }
 
+func TestQueueRoom(t *testing.T) {
+	for _, c := range []struct {
+		took         time.Duration
+		slots, queue int
+		want         int
+	}{
+		{0, 8, 16, 16},                       // nothing is known yet
+		{time.Second, 8, 16, 16},             // long calls: no more than configured
+		{100 * time.Millisecond, 8, 16, 16},  // one each is all that fits into the wait
+		{10 * time.Millisecond, 8, 16, 80},   // ten each
+		{100 * time.Microsecond, 8, 16, 256}, // short calls: the longest queue
+		{100 * time.Microsecond, 8, 0, 0},    // none is none
+	} {
+		var p pace
+		if c.took > 0 {
+			for range 200 {
+				p.took(c.took)
+			}
+		}
+		if got := p.room(c.slots, c.queue); got != c.want {
+			t.Errorf("calls of %v, %d slots, queue %d: room for %d, want %d", c.took, c.slots, c.queue, got, c.want)
+		}
+	}
+}
+
 func TestLogLimiter(t *testing.T) {
 	var l logLimiter
 	now := time.Now()

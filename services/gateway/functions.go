@@ -13,17 +13,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
 const (
-	deployTimeout = 3 * time.Minute // for the upload service to validate and compile
-	changeTimeout = 10 * time.Second
-	maxPatch      = 64 * faas.KiB // of settings
+	changeTimeout = 12 * time.Second   // the upload service gives up a little sooner
+	deploySilence = 5 * bus.UploadBeat // of the upload service, after which it is taken for gone
+	maxPatch      = 64 * faas.KiB      // of settings
 )
 
 // deployedDocument is the answer to a deploy.
@@ -65,12 +63,13 @@ func (g *Gateway) putFunction(w http.ResponseWriter, r *http.Request) {
 	object := "staging/" + faas.NewCallID().String()
 	version, err := g.stage(r.Context(), object, http.MaxBytesReader(w, r.Body, int64(g.cfg.MaxModule)))
 	if err != nil {
+		g.unstage(r.Context(), object) // the answer may have been lost, not the object
 		problem(w, err)
 		return
 	}
 	before, existed := g.cfg.Functions.Get(n)
-	reply, err := g.upload(r.Context(), deployTimeout, bus.UploadRequest{
-		Kind: bus.Deploy, Name: n, Object: object, Version: version, Settings: settings,
+	reply, err := g.deploy(r.Context(), bus.UploadRequest{
+		Kind: bus.Deploy, Name: n, Object: object, Version: version, Settings: settings, Progress: true,
 	})
 	if err != nil {
 		g.unstage(r.Context(), object)
@@ -102,39 +101,13 @@ func (g *Gateway) stage(ctx context.Context, object string, body io.Reader) (faa
 	return faas.Version(hex.EncodeToString(sum.Sum(nil))), nil
 }
 
-// unstage removes a module that no upload service took; one that did removes it itself.
+// unstage removes a module that no upload service took; one that did removes it itself, most times before it answers.
 func (g *Gateway) unstage(ctx context.Context, object string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	if err := g.cfg.Modules.Delete(ctx, object); err != nil && faas.CodeOf(err) != faas.NotFound {
 		g.log.Warn("staged module not removed", "object", object, telemetry.KeyErr, err)
 	}
-}
-
-// upload sends a request to the upload service and waits for its answer.
-func (g *Gateway) upload(ctx context.Context, timeout time.Duration, req bus.UploadRequest) (*bus.UploadReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	m, err := g.cfg.Control.RequestWithContext(ctx, bus.UploadSubject(), bus.Marshal(req))
-	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		return nil, faas.Errorf(faas.Unavailable, "no upload service is there")
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, faas.Errorf(faas.DeadlineExceeded, "the upload service did not answer within %s", faas.Duration(timeout)).
-			Hint("the change may still happen; look before you repeat it")
-	case errors.Is(err, context.Canceled):
-		return nil, faas.Errorf(faas.Cancelled, "the client left")
-	case err != nil:
-		return nil, faas.Errorf(faas.Unavailable, "the bus: %s", err)
-	}
-	if res := bus.DecodeResult(m); res.Err != nil {
-		return nil, res.Err
-	}
-	reply, err := bus.Unmarshal[bus.UploadReply](m.Data)
-	if err != nil {
-		return nil, faas.Errorf(faas.Internal, "answer of the upload service: %s", err)
-	}
-	return &reply, nil
 }
 
 // listFunctions lists the functions of one tenant, or of all.
@@ -197,7 +170,7 @@ func (g *Gateway) patchFunction(w http.ResponseWriter, r *http.Request) {
 		problem(w, faas.Errorf(faas.BadRequest, "the body is not JSON: want a merge patch of settings, as {\"memory\": \"256MiB\"}"))
 		return
 	}
-	reply, err := g.upload(r.Context(), changeTimeout, bus.UploadRequest{Kind: bus.Change, Name: n, Settings: patch})
+	reply, err := g.change(r.Context(), bus.UploadRequest{Kind: bus.Change, Name: n, Settings: patch})
 	if err != nil {
 		problem(w, err)
 		return
@@ -213,7 +186,7 @@ func (g *Gateway) deleteFunction(w http.ResponseWriter, r *http.Request) {
 		problem(w, err)
 		return
 	}
-	reply, err := g.upload(r.Context(), changeTimeout, bus.UploadRequest{Kind: bus.Remove, Name: n})
+	reply, err := g.change(r.Context(), bus.UploadRequest{Kind: bus.Remove, Name: n})
 	if err != nil {
 		problem(w, err)
 		return

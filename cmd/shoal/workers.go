@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/service"
 )
 
 func (a *app) workers() *cobra.Command {
@@ -85,14 +86,7 @@ func (a *app) version() *cobra.Command {
 }
 
 // buildVersion is the module's version, "devel" for a build from a checkout.
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if v := strings.Trim(info.Main.Version, "()"); v != "" {
-			return v
-		}
-	}
-	return "devel"
-}
+func buildVersion() string { return service.Version() }
 
 // buildCommit is the commit that was built, "" when that is not known; a "+" says that files had changed since.
 func buildCommit() string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/bus/members"
 	"github.com/shoal-run/shoal/libs/config"
@@ -19,13 +20,14 @@ type settings struct {
 	http                string
 	maxCalls            int
 	maxInput, maxModule faas.Size
+	maxBodies           faas.Size
 	drain               faas.Duration
 }
 
 // New returns the gateway's program.
 func New() *process.Program {
 	c := &settings{
-		http: "127.0.0.1:8080", maxCalls: 10_000, maxInput: faas.DefaultBody, maxModule: faas.DefaultModule,
+		http: "127.0.0.1:8080", maxCalls: 10_000, maxInput: faas.DefaultBody, maxModule: faas.DefaultModule, maxBodies: faas.GiB,
 		drain: faas.Duration(faas.DefaultTimeout),
 	}
 	return &process.Program{
@@ -35,6 +37,10 @@ func New() *process.Program {
 			{Name: "http", Value: config.Address(&c.http, ""), What: "where clients and probes come in over HTTP"},
 			{Name: "max-calls", Value: config.Int(&c.maxCalls, 1, 1_000_000, ""), What: "calls held at once; one more is refused with `no_capacity`"},
 			{Name: "max-input", Value: config.Size(&c.maxInput, 1, faas.MaxBody, ""), What: "largest input of a call"},
+			{
+				Name: "max-bodies", Value: config.Size(&c.maxBodies, faas.Size(bus.MaxPayload), 0, ""),
+				What: "memory that inputs and outputs of all calls take together",
+			},
 			{Name: "max-module", Value: config.Size(&c.maxModule, 1, faas.MaxModule, ""), What: "largest module of a deploy"},
 			{
 				Name: "drain-timeout", Value: config.Duration(&c.drain, time.Millisecond, 2*faas.MaxTimeout),
@@ -75,7 +81,8 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	front, err := gateway.New(gateway.Config{
 		Listener: lobby, Calls: calls, Control: control, JetStream: stores.JetStream, Functions: view,
 		Modules: stores.Modules, Payloads: stores.Payloads, Members: known,
-		MaxCalls: c.maxCalls, MaxInput: c.maxInput, MaxModule: c.maxModule, DrainTimeout: time.Duration(c.drain), Log: p.Log,
+		MaxCalls: c.maxCalls, MaxInput: c.maxInput, MaxModule: c.maxModule, MaxBodies: c.maxBodies,
+		DrainTimeout: time.Duration(c.drain), Log: p.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ type settings struct {
 	data, key       string
 	maxModule       faas.Size
 	compiles, queue int
+	tenantQueue     int
 	deployTimeout   faas.Duration
 	grace           faas.Duration
 	sweepEvery      faas.Duration
@@ -37,9 +38,9 @@ type settings struct {
 // New returns the upload service's program. Its main calls compile.MaybeChild first.
 func New() *process.Program {
 	c := &settings{
-		data: "data", maxModule: faas.DefaultModule, compiles: 2, queue: 16,
-		deployTimeout: faas.Duration(3 * time.Minute), grace: faas.Duration(time.Hour), sweepEvery: faas.Duration(10 * time.Minute),
-		compileMemory: compile.DefaultMemory, compileCPU: faas.Duration(compile.DefaultCPU), compileWall: faas.Duration(compile.DefaultWall),
+		data: "data", maxModule: faas.DefaultModule, compiles: 2, queue: upload.DefaultQueue,
+		tenantQueue: upload.DefaultTenantQueue, grace: faas.Duration(time.Hour), sweepEvery: faas.Duration(10 * time.Minute),
+		compileMemory: compile.DefaultMemory, compileCPU: faas.Duration(compile.DefaultCPU), compileWall: faas.Duration(upload.DefaultCompileWall),
 	}
 	return &process.Program{
 		Name:   "upload",
@@ -54,7 +55,11 @@ func New() *process.Program {
 			{Name: "max-module", Value: config.Size(&c.maxModule, 1, faas.MaxModule, ""), What: "largest module"},
 			{Name: "compiles", Value: config.Int(&c.compiles, 1, 256, ""), What: "deploys at once, each with a compiler in a child process"},
 			{Name: "queue", Value: config.Int(&c.queue, 1, 10_000, ""), What: "deploys that wait; one more is refused with `no_capacity`"},
-			{Name: "deploy-timeout", Value: config.Duration(&c.deployTimeout, time.Second, time.Hour), What: "how long a deploy may take, waiting included"},
+			{Name: "tenant-queue", Value: config.Int(&c.tenantQueue, 1, 10_000, ""), What: "deploys of one tenant that wait; one more is refused with `rate_limited`"},
+			{
+				Name: "deploy-timeout", Value: config.Duration(&c.deployTimeout, time.Second, 3*time.Hour), Default: "2 × `compile-wall` + 1m",
+				Example: "5m", What: "how long a deploy may take, waiting included",
+			},
 			{
 				Name: "grace", Value: config.Duration(&c.grace, faas.MaxTimeout, 365*24*time.Hour),
 				What: "how long modules that no function uses any more are kept",
@@ -73,6 +78,9 @@ func New() *process.Program {
 func (c *settings) complete() {
 	if c.key == "" {
 		c.key = filepath.Join(c.data, "signing.key")
+	}
+	if c.deployTimeout == 0 {
+		c.deployTimeout = faas.Duration(upload.DeployTimeout(time.Duration(c.compileWall)))
 	}
 }
 
@@ -94,7 +102,8 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		NC: control, Registry: stores.Registry, Store: stores.Modules,
 		Compiler: compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)},
 		Key:      key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: hostapi.New().Types,
-		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, DeployTimeout: time.Duration(c.deployTimeout),
+		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, TenantQueue: c.tenantQueue,
+		CompileWall: time.Duration(c.compileWall), DeployTimeout: time.Duration(c.deployTimeout),
 		Grace: time.Duration(c.grace), SweepEvery: time.Duration(c.sweepEvery), Log: p.Log,
 	})
 	if err != nil {

@@ -28,6 +28,7 @@ type settings struct {
 	name, data, publicKey string
 	slots, queue          int
 	maxInput, maxOutput   faas.Size
+	memoryLimit           faas.Size
 	memoryMark            faas.Size
 	cache                 faas.Size
 	drain                 faas.Duration
@@ -68,6 +69,10 @@ func New() *process.Program {
 			},
 			{Name: "max-input", Value: config.Size(&c.maxInput, 1, faas.MaxBody, ""), What: "largest input of a call"},
 			{Name: "max-output", Value: config.Size(&c.maxOutput, 1, faas.MaxBody, ""), What: "largest output of a call"},
+			{
+				Name: "memory-limit", Value: config.Size(&c.memoryLimit, 64*faas.MiB, 0, "0 for 80 % of the machine's memory"), Default: "80 % of the machine's memory",
+				Example: "16GiB", What: "linear memory that running calls may have together, each counted with its function's limit; a call beyond it is passed on to another worker",
+			},
 			{
 				Name: "memory-mark", Value: config.Size(&c.memoryMark, 64*faas.MiB, 0, "0 for 80 % of the machine's memory"), Default: "80 % of the machine's memory",
 				Example: "8GiB", What: "resident memory above which idle Faaslets are let go",
@@ -150,7 +155,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	life := worker.Lives(worker.Config{
 		Name: c.name, Calls: calls, Control: control, Engine: engine,
 		Artefacts: worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log), Payloads: stores.Payloads, Functions: view,
-		Slots: c.slots, Queue: c.queue, MaxInput: c.maxInput, MaxOutput: c.maxOutput, MemoryMark: c.memoryMark,
+		Slots: c.slots, Queue: c.queue, MaxInput: c.maxInput, MaxOutput: c.maxOutput, MemoryLimit: c.memoryLimit, MemoryMark: c.memoryMark,
 		DrainTimeout: time.Duration(c.drain), CPUFeatures: artefact.CPUFeatures(), Log: p.Log,
 	})
 	p.Health.Check("worker", process.Ready(life.Ready()))

@@ -216,6 +216,15 @@ func EncodeMoved(call faas.CallID, worker faas.WorkerID, reply string) *nats.Msg
 // Moved returns the worker that a message to a holder says the call was passed to, or "" when it is no such message.
 func Moved(m *nats.Msg) faas.WorkerID { return faas.WorkerID(get(m, HeaderMoved)) }
 
+// MovedCall returns the call that such a message is about; zero when it does not say.
+func MovedCall(m *nats.Msg) faas.CallID {
+	id, err := faas.ParseCallID(get(m, HeaderCall))
+	if err != nil {
+		return faas.CallID{}
+	}
+	return id
+}
+
 // IsNoResponders reports whether m is the server's word that nobody subscribes to the subject of a request.
 func IsNoResponders(m *nats.Msg) bool {
 	return len(m.Data) == 0 && get(m, natsStatusHeader) == noResponders

@@ -11,4 +11,7 @@ const (
 	PingAfter = 2 * BeatInterval
 	// DeadAfter is the silence, pings unanswered, after which a worker is dead.
 	DeadAfter = 2 * time.Second
+	// PlaceWithin is how long a call waits for a planner's word where it went. Planners only publish, and nobody watches
+	// them: one that is silent for longer died or froze with the call.
+	PlaceWithin = 800 * time.Millisecond
 )

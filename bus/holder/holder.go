@@ -2,9 +2,9 @@
 // answer.
 //
 // A Holder sends each call to a worker that its Router knows, or to a planner; relays the one answer; keeps the deadline;
-// passes on a cancellation; and fails the call as unavailable when the worker that has it dies. It places a call again
-// only on proof that it did not start: the server's word that nobody subscribes, or a coded refusal. So a call starts at
-// most once.
+// passes on a cancellation; and fails the call as unavailable when the worker that has it dies, or the planner. It places a
+// call again only on proof that it did not start: the server's word that nobody subscribes, or a coded refusal. So a call
+// starts at most once.
 //
 // Everything runs on the callback of one subscription and on timers: a call costs no goroutine, and done functions must
 // not block.
@@ -18,8 +18,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,6 +71,7 @@ type held struct {
 	done     func(*faas.Result)
 	at       faas.WorkerID // the worker that has it, as far as is known; guarded by Holder.mu
 	sent     target        // what the last attempt was sent to; guarded by Holder.mu
+	placing  bool          // it is with the planners, and its timer is set for their word; guarded by Holder.mu
 }
 
 // target is where an attempt to place a call goes.
@@ -177,7 +176,7 @@ func (x Handle) Cancel(cause *faas.Error) {
 		return
 	}
 	if p, at := x.h.take(x.token); p != nil {
-		x.h.cancelAt(p, at)
+		x.h.cancelAt(p.call.ID, at)
 		x.h.finish(p, &faas.Result{Worker: at, Err: cause})
 	}
 }
@@ -209,7 +208,7 @@ func (h *Holder) Close() {
 	h.closed = true
 	h.mu.Unlock()
 	for _, p := range left {
-		h.cancelAt(p, p.at)
+		h.cancelAt(p.call.ID, p.at)
 		h.finish(p, &faas.Result{Worker: p.at, Err: faas.Errorf(faas.Unavailable, "the holder of the call has closed")})
 	}
 	if h.sub != nil {
@@ -219,133 +218,6 @@ func (h *Holder) Close() {
 			h.watch.Wait()
 		})
 	}
-}
-
-// send makes one attempt to place p. Preconditions: mu is not held.
-func (h *Holder) send(p *held, to target) {
-	h.mu.Lock()
-	if h.held[p.token] != p { // finished meanwhile
-		h.mu.Unlock()
-		return
-	}
-	p.at, p.sent = to.worker, to
-	call := p.call // a copy: hops and timeout are this attempt's
-	h.mu.Unlock()
-
-	call.Timeout = time.Until(p.deadline)
-	if call.Timeout < time.Millisecond {
-		h.settle(p.token, &faas.Result{Err: deadline(&p.call)})
-		return
-	}
-	subject := bus.PlanSubject()
-	if to.worker != "" {
-		subject = bus.WorkerCallSubject(to.worker)
-	}
-	if err := h.calls.PublishMsg(bus.EncodeCall(&call, subject, h.inbox+strconv.FormatUint(p.token, 36))); err != nil {
-		h.settle(p.token, &faas.Result{Err: publishError(err)})
-	}
-}
-
-// answer handles one message to the inbox: word that the call was moved, a refusal, or its result.
-func (h *Holder) answer(m *nats.Msg) {
-	token, err := strconv.ParseUint(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:], 36, 64)
-	if err != nil {
-		return // not a token of ours
-	}
-	if w := bus.Moved(m); w != "" {
-		h.moved(token, w)
-		return
-	}
-	gone := bus.IsNoResponders(m)
-	r := bus.DecodeResult(m)
-	if !gone && !h.expected(token, r) {
-		h.log.Warn("answer dropped: it is not of the call that it was sent to", "call", r.Call, "worker", r.Worker)
-		return
-	}
-	if gone || r.Err != nil && r.Err.Code == faas.NoCapacity {
-		h.refused(token, gone, r)
-		return
-	}
-	h.settle(token, r)
-}
-
-// expected reports whether r can be the answer to the call of token: it is of that call, and of the worker that has it.
-func (h *Holder) expected(token uint64, r *faas.Result) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	p := h.held[token]
-	return p == nil || r.Call == p.call.ID && (r.Worker == "" || p.at == "" || r.Worker == p.at)
-}
-
-// moved takes note of who has a call now.
-func (h *Holder) moved(token uint64, w faas.WorkerID) {
-	h.mu.Lock()
-	p := h.held[token]
-	if p == nil {
-		h.mu.Unlock()
-		return
-	}
-	p.at = w
-	_, dead := h.gone[w]
-	if dead {
-		delete(h.held, token)
-	}
-	h.mu.Unlock()
-	if dead {
-		h.finish(p, lostWith(w))
-	}
-}
-
-func lostWith(w faas.WorkerID) *faas.Result {
-	return &faas.Result{Worker: w, Err: faas.Errorf(faas.Unavailable, "worker %s died with the call; it may have run", w)}
-}
-
-// refused places a call again that did not start, or ends it when there is nobody left to ask.
-func (h *Holder) refused(token uint64, gone bool, r *faas.Result) {
-	h.mu.Lock()
-	p := h.held[token]
-	if p == nil {
-		h.mu.Unlock()
-		return
-	}
-	// The refusal is of whoever has the call now: the worker it was sent to, or the one a planner moved it to.
-	by, sent := p.at, p.sent
-	p.call.Hops++
-	hops := p.call.Hops
-	if by != "" {
-		p.call.Refused = append(p.call.Refused, by)
-	}
-	h.mu.Unlock()
-
-	if by != "" {
-		h.router.Refused(p.call.Name, p.call.Version, by, gone)
-	}
-	planners := by == "" // the planners themselves refused, or none is there
-	switch {
-	case hops > faas.MaxHops, sent.last, planners && !gone:
-		if gone {
-			r.Err = faas.Errorf(faas.Unavailable, "no worker and no planner answers")
-		}
-		h.settle(token, r)
-	case planners: // none is there: a worker that is known to live may still take it
-		if w := h.router.Any(); w != "" {
-			h.send(p, target{worker: w, last: true})
-			return
-		}
-		h.settle(token, &faas.Result{Err: faas.Errorf(faas.Unavailable, "no worker and no planner answers")})
-	default:
-		h.send(p, target{})
-	}
-}
-
-// expire ends a call whose worker stayed silent past the deadline.
-func (h *Holder) expire(token uint64) {
-	p, at := h.take(token)
-	if p == nil {
-		return
-	}
-	h.cancelAt(p, at)
-	h.finish(p, &faas.Result{Worker: at, Err: deadline(&p.call)})
 }
 
 // settle finishes the call of token with r, unless somebody else did.
@@ -379,13 +251,13 @@ func (h *Holder) finish(p *held, r *faas.Result) {
 	p.done(r)
 }
 
-func (h *Holder) cancelAt(p *held, at faas.WorkerID) {
-	if at == "" {
+func (h *Holder) cancelAt(id faas.CallID, at faas.WorkerID) {
+	if at == "" || id.IsZero() {
 		return
 	}
-	m := bus.Marshal(bus.Control{Kind: bus.Cancel, Call: p.call.ID})
+	m := bus.Marshal(bus.Control{Kind: bus.Cancel, Call: id})
 	if err := h.control.Publish(bus.WorkerControlSubject(at), m); err != nil {
-		h.log.Debug("cancel not sent", "call", p.call.ID, "worker", at, "err", err)
+		h.log.Debug("cancel not sent", "call", id, "worker", at, "err", err)
 	}
 }
 

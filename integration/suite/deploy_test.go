@@ -31,36 +31,44 @@ func TestRefusedModules(t *testing.T) {
 		{
 			"an unknown import", wasm(t, `(module (import "env" "__faasm_read_inptu" (func (param i32 i32) (result i32)))
 				(memory (export "memory") 1) (func (export "handle")))`),
-			faas.InvalidModule, []string{"unknown import env.__faasm_read_inptu", "did you mean env.__faasm_read_input?"},
+			faas.InvalidModule,
+			[]string{"unknown import env.__faasm_read_inptu", "did you mean env.__faasm_read_input?"},
 		},
 		{
 			"an import of nobody", wasm(t, `(module (import "moon" "phase" (func)) (memory (export "memory") 1) (func (export "handle")))`),
-			faas.InvalidModule, []string{"unknown import moon.phase"},
+			faas.InvalidModule,
+			[]string{"unknown import moon.phase"},
 		},
 		{
 			"an import of another type", wasm(t, `(module (import "env" "__faasm_read_input" (func (param i64) (result i32)))
 				(memory (export "memory") 1) (func (export "handle")))`),
-			faas.InvalidModule, []string{"import env.__faasm_read_input", "(i64) -> i32", "(i32, i32) -> i32"},
+			faas.InvalidModule,
+			[]string{"import env.__faasm_read_input", "(i64) -> i32", "(i32, i32) -> i32"},
 		},
 		{
 			"no entry", wasm(t, `(module (memory (export "memory") 1) (func (export "run")))`),
-			faas.InvalidModule, []string{"no entry", `"handle"`, `"_start"`, "run"},
+			faas.InvalidModule,
+			[]string{"no entry", `"handle"`, `"_start"`, "run"},
 		},
 		{
 			"an entry of another type", wasm(t, `(module (memory (export "memory") 1) (func (export "handle") (param i32)))`),
-			faas.InvalidModule, []string{"no entry", `"handle"`, "(i32) -> ()", "it must be () -> i32"},
+			faas.InvalidModule,
+			[]string{"no entry", `"handle"`, "(i32) -> ()", "it must be () -> i32"},
 		},
 		{
 			"a huge table", wasm(t, `(module (memory (export "memory") 1) (table 9000000 funcref) (func (export "handle")))`),
-			faas.InvalidModule, []string{"table 0", "9000000", "1048576"},
+			faas.InvalidModule,
+			[]string{"table 0", "9000000", "1048576"},
 		},
 		{
 			"many tables", wasm(t, `(module (memory (export "memory") 1)`+strings.Repeat("(table 1 funcref)", 17)+` (func (export "handle")))`),
-			faas.InvalidModule, []string{"17 tables", "16"},
+			faas.InvalidModule,
+			[]string{"17 tables", "16"},
 		},
 		{
 			"a hidden memory", wasm(t, `(module (memory 1) (func (export "handle")))`),
-			faas.InvalidModule, []string{`no export "memory"`},
+			faas.InvalidModule,
+			[]string{`no export "memory"`},
 		},
 		{
 			"what the next case breaks", wasm(t, `(module (memory (export "memory") 1) (func (export "handle") (result i32) (i32.const 1)))`),

@@ -134,7 +134,8 @@ func TestOutputAndLog(t *testing.T) {
 		{"a command's stderr", "_start", `(call $echo (i32.const 2))`, "", []string{"stderr: input"}},
 		{
 			"a command's stdout and write_output", "_start", `(call $echo (i32.const 1)) (call $output (i32.const 64) (i32.const 4))`,
-			"data", []string{"stdout: input"},
+			"data",
+			[]string{"stdout: input"},
 		},
 		{
 			"the last of two outputs", "_start", `(call $output (i32.const 64) (i32.const 4)) (call $output (i32.const 64) (i32.const 2))`,
@@ -144,7 +145,8 @@ func TestOutputAndLog(t *testing.T) {
 		{"a reactor's stdout", "handle", `(call $echo (i32.const 1))`, "", []string{"stdout: input"}},
 		{
 			"a reactor's output", "handle", `(call $echo (i32.const 1)) (call $echo (i32.const 2)) (call $output (i32.const 64) (i32.const 4))`,
-			"data", []string{"stdout: input", "stderr: input"},
+			"data",
+			[]string{"stdout: input", "stderr: input"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

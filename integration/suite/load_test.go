@@ -167,8 +167,10 @@ func TestTenThousandCalls(t *testing.T) {
 				what        string
 				early, late int
 			}{
-				{"bytes of resident memory", early.rss, late.rss}, {"goroutines", early.goroutines, late.goroutines},
-				{"descriptors", early.descriptors, late.descriptors}, {"threads", early.threads, late.threads},
+				{"bytes of resident memory", early.rss, late.rss},
+				{"goroutines", early.goroutines, late.goroutines},
+				{"descriptors", early.descriptors, late.descriptors},
+				{"threads", early.threads, late.threads},
 			} {
 				if r.late > max(r.early+r.early/10, r.early+few) {
 					t.Errorf("%d %s after %d calls, %d after %d: more than a tenth and %d more", r.late, r.what, all, r.early, first, few)

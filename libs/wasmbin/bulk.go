@@ -25,6 +25,7 @@ type site struct {
 // note keeps the instruction o from at to r.p, if Instrument has to replace it. before is the place of the instruction
 // before it.
 func (m *Module) note(r *reader, o op, at, before int) {
+	m.changed |= o.changes()
 	s := site{span: span{at, r.p}, op: o}
 	switch o {
 	case opMemoryGrow:

@@ -76,8 +76,6 @@ func TestInstrumentLeavesShortBulkAlone(t *testing.T) {
 		slices.Concat(three, []byte{0xfc, 10, 0, 1}),
 		slices.Concat(three, []byte{0xfc, 10, 1, 0}),
 		slices.Concat(three, []byte{0xfc, 8, 0, 1}),
-		{0xfc, 9, 0},  // data.drop
-		{0xfc, 13, 0}, // elem.drop
 	} {
 		b := bulkModule(0, codeBody(code...))
 		if out, err := Instrument(b); err != nil || &out[0] != &b[0] || len(out) != len(b) {

@@ -131,6 +131,7 @@ const (
 	opLocalTee   op = 0x22
 	opGlobalGet  op = 0x23
 	opGlobalSet  op = 0x24
+	opTableSet   op = 0x26
 	opMemorySize op = 0x3f
 	opMemoryGrow op = 0x40
 	opI32Const   op = 0x41
@@ -153,10 +154,13 @@ const (
 	opRefNull    op = 0xd0
 	opRefFunc    op = 0xd2
 	opMemoryInit op = 0xfc<<16 | 8
+	opDataDrop   op = 0xfc<<16 | 9
 	opMemoryCopy op = 0xfc<<16 | 10
 	opMemoryFill op = 0xfc<<16 | 11
 	opTableInit  op = 0xfc<<16 | 12
+	opElemDrop   op = 0xfc<<16 | 13
 	opTableCopy  op = 0xfc<<16 | 14
+	opTableGrow  op = 0xfc<<16 | 15
 	opTableFill  op = 0xfc<<16 | 17
 	opV128Const  op = 0xfd<<16 | 12
 )

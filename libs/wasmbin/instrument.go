@@ -38,16 +38,18 @@ func Instrument(module []byte) ([]byte, error) {
 //     call of a function that does the same in chunks of 1 MiB, with an interruption point before each. What is out of
 //     bounds traps as it would, with nothing written;
 //   - a memory.init of a smaller segment, a table.init, a table.copy and a table.fill get an interruption point before
-//     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms.
+//     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms;
+//   - mutable globals that are hidden are exported, so that an instance can be put back to what it was; where that takes
+//     more, an export says why it can't be done (NoReset).
 //
 // What is added (types where none fits, functions with names, the global, the export, a local behind the others of a
 // function) comes last in its index space: no index changes. Of a name section the names of functions are kept, each
 // behind NamePrefix and cut after MaxFuncName bytes, so that a backtrace shows them and costs little. Custom sections that
 // point into the code by offset (.debug_*, reloc.*, metadata.code.*, source maps) are dropped, others kept.
 //
-// A module without any of these instructions and without a name section comes back as the same slice, with nothing added;
-// fills and copies whose length is a constant of at most 4 KiB do not count, nor does anything on a memory that does not
-// exist or has 64-bit addresses, which Check refuses.
+// A module without any of these instructions, with nothing to be told of its state and without a name section comes back
+// as the same slice, with nothing added; fills and copies whose length is a constant of at most 4 KiB do not count, nor
+// does anything on a memory that does not exist or has 64-bit addresses, which Check refuses.
 //
 // Errors are *FormatError: an export with a reserved name, or a function body that gets too large for the engine.
 func (m *Module) Instrument() ([]byte, error) {
@@ -58,7 +60,12 @@ func (m *Module) Instrument() ([]byte, error) {
 	if len(m.Memories) == 0 || m.Memories[0].Is64 {
 		sites = slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return s.op.onMemory() })
 	}
-	if _, named := m.Custom(nameSection); len(sites) == 0 && !named {
+	why := m.Unresettable()
+	var hidden []uint32
+	if len(why) == 0 {
+		hidden = m.hiddenGlobals()
+	}
+	if _, named := m.Custom(nameSection); len(sites) == 0 && !named && len(why)+len(hidden) == 0 {
 		return m.raw, nil
 	}
 	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites))}, helpers: make(map[helper]uint32)}
@@ -72,6 +79,7 @@ func (m *Module) Instrument() ([]byte, error) {
 		}
 		rest = rest[n:]
 	}
+	p.exportState(why, hidden)
 	return p.apply()
 }
 

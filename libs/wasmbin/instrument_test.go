@@ -28,9 +28,24 @@ func checkAdded(t testing.TB, before, after *Module) {
 	if slices.ContainsFunc(before.sites, func(s site) bool { return s.op == opMemoryGrow }) {
 		grows = 1
 	}
-	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+grows || len(after.Exports) != len(before.Exports)+grows {
+	var told []string // the names that exportState has to add
+	for _, word := range before.Unresettable() {
+		told = append(told, NoReset+word)
+	}
+	markers := len(told)
+	if markers == 0 {
+		for _, i := range before.hiddenGlobals() {
+			told = append(told, fmt.Sprintf("%s%d", HiddenGlobal, i))
+		}
+	}
+	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+grows+markers || len(after.Exports) != len(before.Exports)+grows+len(told) {
 		t.Fatalf("%d functions, %d globals, %d exports; before %d, %d, %d", len(after.Funcs), len(after.Globals),
 			len(after.Exports), f, g, len(before.Exports))
+	}
+	for i, name := range told {
+		if x := after.Exports[len(before.Exports)+grows+i]; x.Name != name || x.Kind != GlobalKind || !after.Globals[x.Index].Mutable {
+			t.Errorf("the added export is %+v, want %s", x, name)
+		}
 	}
 	got := map[string]int{}
 	for i := f; i < len(after.Funcs); i++ {

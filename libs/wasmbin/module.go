@@ -23,6 +23,7 @@ type Module struct {
 	bodies        []body
 	sites         []site   // what Instrument replaces, in the order of the code
 	segments      []uint32 // the length of every data segment
+	changed       change   // what of an instance the code changes besides memory and globals
 }
 
 // section is one section as it lies in the module.

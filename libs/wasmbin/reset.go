@@ -1,0 +1,91 @@
+package wasmbin
+
+import "strconv"
+
+// What an instrumented module tells the engine about putting an instance back to what it was: the exports that begin with
+// NoReset say why that can't be done; without one, memory and the mutable globals are all that a call can change, and
+// every mutable global is exported, those that were hidden as HiddenGlobal and their index.
+const (
+	NoReset      = Reserved + "no_reset_" // and a Reset… word
+	HiddenGlobal = Reserved + "g"
+)
+
+// Why an instance can't be put back.
+const (
+	ResetTables   = "tables"   // an instruction writes to a table: what a function reference is can't be told from outside
+	ResetSegments = "segments" // data.drop or elem.drop: a dropped segment is gone
+	ResetGlobals  = "globals"  // a mutable global is a vector or a reference, or there are more than MaxSavedGlobals
+	ResetStart    = "start"    // a start function, which would run again with every instance
+)
+
+// MaxSavedGlobals is how many mutable globals a module may have that are saved and put back.
+const MaxSavedGlobals = 1024
+
+// change is a kind of state besides memory and globals that code changes.
+type change uint8
+
+const (
+	changesTables change = 1 << iota
+	changesSegments
+)
+
+// changes says what of an instance o changes that a reset could not put back.
+func (o op) changes() change {
+	switch o {
+	case opTableSet, opTableInit, opTableCopy, opTableGrow, opTableFill:
+		return changesTables
+	case opDataDrop, opElemDrop:
+		return changesSegments
+	}
+	return 0
+}
+
+// Unresettable returns why instances of m can't be put back to what they were, as Reset… words; none if they can.
+func (m *Module) Unresettable() (why []string) {
+	if m.changed&changesTables != 0 {
+		why = append(why, ResetTables)
+	}
+	if m.changed&changesSegments != 0 {
+		why = append(why, ResetSegments)
+	}
+	mutable := 0
+	for _, g := range m.Globals {
+		if !g.Mutable {
+			continue
+		}
+		if mutable++; mutable > MaxSavedGlobals || g.Type < f64 || g.Type > i32 || g.Imported {
+			why = append(why, ResetGlobals)
+			break
+		}
+	}
+	if m.Start >= 0 {
+		why = append(why, ResetStart)
+	}
+	return why
+}
+
+// hiddenGlobals returns the mutable globals that are not exported.
+func (m *Module) hiddenGlobals() (hidden []uint32) {
+	shown := make(map[uint32]bool)
+	for _, x := range m.Exports {
+		if x.Kind == GlobalKind {
+			shown[x.Index] = true
+		}
+	}
+	for i, g := range m.Globals {
+		if g.Mutable && !shown[uint32(i)] {
+			hidden = append(hidden, uint32(i))
+		}
+	}
+	return hidden
+}
+
+// exportState exports what the engine needs to put an instance back, or why it can't.
+func (e *edit) exportState(why []string, hidden []uint32) {
+	for _, word := range why {
+		e.export(NoReset+word, GlobalKind, e.global())
+	}
+	for _, i := range hidden {
+		e.export(HiddenGlobal+strconv.FormatUint(uint64(i), 10), GlobalKind, i)
+	}
+}

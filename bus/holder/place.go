@@ -168,4 +168,3 @@ func (h *Holder) expire(token uint64) {
 	}
 	h.finish(p, &faas.Result{Worker: at, Err: err})
 }
-

@@ -53,35 +53,39 @@ func New() *process.Program {
 				Example: "/etc/shoal/signing.key", What: "Ed25519 key in PEM, mode 0600, that signs compiled modules; made when it is missing. Its public half is written beside it as `.pub`: give that to the workers",
 			},
 			{Name: "max-module", Value: config.Size(&c.maxModule, 1, faas.MaxModule, ""), What: "largest module"},
-			{Name: "compiles", Value: config.Int(&c.compiles, 1, 256, ""), What: "deploys at once, each with a compiler in a child process"},
+			{Name: "compiles", Value: config.Int(&c.compiles, 1, 256, ""), What: "deploys at once, each with a compiler in a child process; tenants take turns, and one has a second only while no other waits"},
 			{Name: "queue", Value: config.Int(&c.queue, 1, 10_000, ""), What: "deploys that wait; one more is refused with `no_capacity`"},
 			{Name: "tenant-queue", Value: config.Int(&c.tenantQueue, 1, 10_000, ""), What: "deploys of one tenant that wait; one more is refused with `rate_limited`"},
 			{
 				Name: "deploy-timeout", Value: config.Duration(&c.deployTimeout, time.Second, 3*time.Hour), Default: "2 × `compile-wall` + 1m",
-				Example: "5m", What: "how long a deploy may take, waiting included",
+				Example: "5m", What: "how long a deploy may take, waiting included; no less than `compile-wall`",
 			},
 			{
 				Name: "grace", Value: config.Duration(&c.grace, faas.MaxTimeout, 365*24*time.Hour),
 				What: "how long modules that no function uses any more are kept",
 			},
 			{Name: "sweep-every", Value: config.Duration(&c.sweepEvery, time.Second, 24*time.Hour), What: "how often what is not used any more is looked for"},
-			{Name: "compile-memory", Value: config.Size(&c.compileMemory, 256*faas.MiB, 0, ""), What: "memory of a compiler's process"},
-			{Name: "compile-cpu", Value: config.Duration(&c.compileCPU, time.Second, time.Hour), What: "processor time of a compiler's process"},
-			{Name: "compile-wall", Value: config.Duration(&c.compileWall, time.Second, time.Hour), What: "how long a compiler may take"},
+			{Name: "compile-memory", Value: config.Size(&c.compileMemory, 256*faas.MiB, 0, ""), What: "memory of a compiler's process; a module that needs more is refused with `invalid_module`"},
+			{Name: "compile-cpu", Value: config.Duration(&c.compileCPU, time.Second, time.Hour), What: "processor time of a compiler's process, likewise"},
+			{Name: "compile-wall", Value: config.Duration(&c.compileWall, time.Second, time.Hour), What: "how long a compiler may take, likewise"},
 		},
-		Check: func(*config.Set) error { c.complete(); return nil },
+		Check: c.check,
 		Wire:  c.wire,
 	}
 }
 
-// complete gives settings that follow from others their values.
-func (c *settings) complete() {
+// check gives settings that follow from others their values, and reports those that contradict one another.
+func (c *settings) check(set *config.Set) error {
 	if c.key == "" {
 		c.key = filepath.Join(c.data, "signing.key")
 	}
 	if c.deployTimeout == 0 {
 		c.deployTimeout = faas.Duration(upload.DeployTimeout(time.Duration(c.compileWall)))
 	}
+	if c.deployTimeout < c.compileWall {
+		return set.Errorf("deploy-timeout", "want at least compile-wall, which is %s", c.compileWall)
+	}
+	return nil
 }
 
 // wire makes the upload service.

@@ -51,16 +51,38 @@ func Wrap(err error, what string) error {
 }
 
 func wrapAPI(err *jetstream.APIError, what string) error {
-	switch err.ErrorCode {
-	case accountResources, resources, storageResources, storeFailed:
+	switch {
+	case isFull(err.ErrorCode):
 		return faas.Errorf(faas.Unavailable, "%s: the store is full or can't be written: %s", what, err.Description).
 			Hint("free space on the disk of the NATS server, or raise the limit of the bucket")
-	case unavailable, tooManyRequests, jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
+	case isAway(err.ErrorCode):
 		return faas.Errorf(faas.Unavailable, "%s: JetStream is away: %s", what, err.Description).
 			Hint("its log says why; a full disk switches it off")
 	default:
 		return fmt.Errorf("%s: %w", what, err)
 	}
+}
+
+func isFull(code jetstream.ErrorCode) bool {
+	switch code {
+	case accountResources, resources, storageResources, storeFailed:
+		return true
+	}
+	return false
+}
+
+func isAway(code jetstream.ErrorCode) bool {
+	switch code {
+	case unavailable, tooManyRequests, jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
+		return true
+	}
+	return false
+}
+
+// IsStoreFull reports whether err is JetStream's refusal of something that it has no room for.
+func IsStoreFull(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && isFull(api.ErrorCode)
 }
 
 // IsConflict reports whether err is the refusal of a compare-and-set.

@@ -117,8 +117,8 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // Run serves until ctx ends, then takes no more calls, waits for those it holds, and returns.
 func (g *Gateway) Run(ctx context.Context) error {
 	defer g.cfg.Listener.Close()
-	if err := ensureLogStream(ctx, g.cfg.JetStream); err != nil {
-		return fmt.Errorf("log stream: %w", err)
+	if err := ensureLogStream(ctx, g.cfg.JetStream, g.log); err != nil {
+		return err
 	}
 	if err := g.holder.Listen(); err != nil {
 		return fmt.Errorf("listen for answers: %w", err)

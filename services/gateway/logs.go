@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -11,25 +12,37 @@ import (
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/natserr"
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
-// maxLogStore bounds the log stream, in bytes; past it the oldest lines of any function go.
-const maxLogStore = 256 << 20
+// The log stream reserves what it may take, in bytes; past it the oldest lines of any function go. A store that has less
+// to give gets a smaller log, by quarters down to the least.
+const (
+	maxLogStore = 256 << 20
+	minLogStore = 1 << 20
+)
 
 // ensureLogStream makes the stream that keeps the last lines of each function, unless it is there.
-func ensureLogStream(ctx context.Context, js jetstream.JetStream) error {
-	_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:              bus.LogStream,
-		Description:       "the last lines that each function's guests wrote",
-		Subjects:          []string{bus.LogWildcard()},
-		Storage:           jetstream.FileStorage,
-		MaxMsgsPerSubject: faas.LogLines,
-		MaxBytes:          maxLogStore,
-		Discard:           jetstream.DiscardOld,
-		NoAck:             true, // lines are published and forgotten
-	})
-	return err
+func ensureLogStream(ctx context.Context, js jetstream.JetStream, log *slog.Logger) error {
+	for size := int64(maxLogStore); ; size /= 4 {
+		_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name:              bus.LogStream,
+			Description:       "the last lines that each function's guests wrote",
+			Subjects:          []string{bus.LogWildcard()},
+			Storage:           jetstream.FileStorage,
+			MaxMsgsPerSubject: faas.LogLines,
+			MaxBytes:          size,
+			Discard:           jetstream.DiscardOld,
+			NoAck:             true, // lines are published and forgotten
+		})
+		if err == nil && size < maxLogStore {
+			log.Warn("JetStream has little room: functions' logs are kept in less than usual", "size", faas.Size(size), "usual", faas.Size(maxLogStore))
+		}
+		if !natserr.IsStoreFull(err) || size/4 < minLogStore {
+			return natserr.Wrap(err, "make the log stream")
+		}
+	}
 }
 
 // logDocument is one line of a log, without what only services read.

@@ -45,6 +45,10 @@ build: toolchain ## build bin/shoal
 	@echo "building bin/shoal (the first build takes a minute or two)"
 	@$(BUILD) -o bin/shoal ./cmd/shoal
 
+.PHONY: services
+services: toolchain ## build gateway, planner, worker and upload as processes of their own, to bin/
+	@for s in gateway planner worker upload; do echo "building bin/$$s"; $(BUILD) -o bin/$$s ./services/$$s/cmd/$$s; done
+
 .PHONY: examples
 examples: toolchain ## build the examples to bin/examples/NAME.wasm
 	@$(GO) run ./internal/examples/cmd/build-examples -o bin/examples

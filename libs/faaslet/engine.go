@@ -35,6 +35,7 @@ type Config struct {
 	Log         *slog.Logger  // nil drops
 	MaxFaaslets int           // live at once, at most; 0 means what the machine's limits allow
 	Compiler    bool          // Compile will be used: let it have threads
+	SlowReset   bool          // find written pages as on Linux before 6.7; for tests
 }
 
 // Engine loads modules. It is safe for concurrent use.
@@ -52,6 +53,8 @@ type Engine struct {
 	mapped   atomic.Int64 // bytes of all linear memories
 
 	load sync.Mutex // serialises loading and unloading of modules
+
+	pages pages // how Faaslets are reset
 }
 
 // NewEngine makes an Engine. It fails when the table is not sound, or when the machine can't give a guest what it needs.
@@ -60,7 +63,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("threads have stacks of %s, guests need %s (raise it with `ulimit -s 8192`)",
 			faas.Size(n), faas.Size(wasmStack+stackSpare))
 	}
-	e := &Engine{table: cfg.Table, log: cfg.Log, max: int64(cfg.MaxFaaslets)}
+	e := &Engine{table: cfg.Table, log: cfg.Log, max: int64(cfg.MaxFaaslets), pages: pages{slow: cfg.SlowReset}}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -169,5 +172,6 @@ func (e *Engine) release() {
 	if e.refs.Add(-1) == 0 {
 		e.linker.Close()
 		e.engine.Close()
+		e.pages.close()
 	}
 }

@@ -19,10 +19,13 @@ type Setup struct {
 	Memory faas.Size // linear memory, at most; 0 means faas.DefaultMemory
 	// Args and Env are what an initialiser sees of them. A call brings its own, with its hostapi.Call.
 	Args, Env []string
+	// Image is what the Faaslet begins from and is reset to: one of the module's, for equal Setups. With nil the Faaslet is
+	// built from the module and never reset.
+	Image *Image
 }
 
-// Faaslet is an isolated instance of a module. It serves one call. Its methods are safe for concurrent use, but there is
-// one Run, and Close waits for it.
+// Faaslet is an isolated instance of a module. It serves one call, and another one each time that it was reset. Its methods
+// are safe for concurrent use, but there is one Run at a time, and Close waits for it.
 type Faaslet struct {
 	module *Module
 	setup  Setup
@@ -33,10 +36,13 @@ type Faaslet struct {
 	mu       sync.Mutex // held by New, Run and Close
 	state    state
 	instance *capi.Instance
-	memory   int64 // bytes of linear memory, as last measured
+	memory   int64       // bytes of linear memory, as last measured
+	sound    bool        // the last call ended in a way that leaves the instance usable
+	image    *capi.Image // what it was restored from, nil when it can't be reset
 }
 
-// New makes a Faaslet that is ready for one call: it instantiates the module and, for a reactor, runs its initialiser.
+// New makes a Faaslet that is ready for one call: it instantiates the module and, for a reactor, runs its initialiser, or
+// restores what the Setup's Image has.
 // ctx bounds that and nothing after; the goroutine stays on its thread while the guest runs. Errors are the guest's
 // (guest_trapped, guest_failed, out_of_memory, with "in the initialiser" in their words), the caller's
 // (deadline_exceeded, cancelled) or the worker's (no_capacity, internal). The caller closes what it gets.
@@ -58,6 +64,9 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 	if !m.acquire() {
 		m.engine.faaslets.Add(-1)
 		return nil, faas.Errorf(faas.Internal, "the module is closed")
+	}
+	if s.Image != nil && (s.Image.module != m || !s.Image.acquire()) {
+		s.Image = nil
 	}
 	f := &Faaslet{module: m, setup: s, limit: limit}
 	f.host.faaslet = f
@@ -95,9 +104,10 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 	// A start function runs within Start, and an artefact does not tell whether it has one.
 	f.host.begin(ctx, nil)
 	defer f.host.end()
+	image := f.setup.Image.get()
 	stop := f.watch(ctx)
 	fail := f.instance.Start(f.module.pre)
-	if fail == nil && f.instance.HasInit() {
+	if fail == nil && image == nil && f.instance.HasInit() {
 		fail = f.instance.Init()
 	}
 	stop()
@@ -110,7 +120,10 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 	if ctx.Err() != nil { // the watch may have marked the instance after its guest had ended
 		return endOf(ctx)
 	}
-	return nil
+	if image == nil {
+		image = f.setup.Image.take(f)
+	}
+	return f.restore(image)
 }
 
 // isNoMap reports whether instantiation failed because the kernel gave no memory.
@@ -172,7 +185,8 @@ func (f *Faaslet) Close() {
 		f.instance.Close()
 	}
 	e.mapped.Add(-f.memory)
-	f.memory = 0
+	f.memory, f.image = 0, nil
+	f.setup.Image.release()
 	f.module.release()
 	e.faaslets.Add(-1)
 }

@@ -21,6 +21,7 @@ type Module struct {
 	info   wasmbin.Info
 	module *wasmtime.Module
 	pre    *capi.Pre
+	resets bool // instances can be put back to what they were
 
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
@@ -65,6 +66,14 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
 	m := &Module{engine: e, info: info, module: wm, pre: pre}
+	saved, resets := stateOf(wm)
+	if m.resets = resets; resets {
+		if err := pre.Save(saved); err != nil {
+			pre.Close()
+			wm.Close()
+			return nil, err
+		}
+	}
 	m.refs.Store(1)
 	e.refs.Add(1)
 	e.modules.Add(1)

@@ -24,8 +24,8 @@ type Outcome struct {
 
 // Run runs the call c in f, on the thread that the goroutine is on and locked to it meanwhile. When ctx ends, the guest
 // ends: host functions that block see it at once, code within well under 100 ms. The error is then ctx's cause when that
-// is a *faas.Error, else deadline_exceeded or cancelled. c is used up. A Faaslet has one Run; another is an internal
-// error that leaves c alone.
+// is a *faas.Error, else deadline_exceeded or cancelled. c is used up. A Faaslet has one Run,
+// and one more after each Reset; another is an internal error that leaves c alone.
 func (f *Faaslet) Run(ctx context.Context, c *hostapi.Call) Outcome {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -40,6 +40,7 @@ func (f *Faaslet) Run(ctx context.Context, c *hostapi.Call) Outcome {
 		f.run(ctx, c, &o)
 	}
 	f.step(spent)
+	f.sound = o.Err == nil || o.Err.Code != faas.Internal
 	f.settle(c, &o)
 	return o
 }

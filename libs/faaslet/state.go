@@ -20,7 +20,7 @@ var transitions = [...][]state{
 	starting: {ready, gone},
 	ready:    {running, gone},
 	running:  {spent},
-	spent:    {gone},
+	spent:    {ready, gone},
 	gone:     {},
 }
 

@@ -86,6 +86,7 @@ func (s *System) ClockResGet(mem guest.Memory, id, resolution uint32) Errno {
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#clock_time_get
 func (s *System) ClockTimeGet(mem guest.Memory, id uint32, precision uint64, result uint32) Errno {
 	_ = precision
+	s.unique = true
 	now, errno := s.clock(id)
 	if errno != ESUCCESS {
 		return errno

@@ -34,6 +34,7 @@ func (s *System) RandomGet(mem guest.Memory, buf, bufLen uint32) (Errno, error) 
 	if !ok {
 		return EFAULT, nil
 	}
+	s.unique = true
 	random := s.Random
 	if random == nil {
 		random = rand.Reader

@@ -37,7 +37,13 @@ type System struct {
 	cpuLast  int64   // the last answer of a CPU-time clock, which never goes back
 	cpuKnown bool    // cpuBase was taken
 	timer    *time.Timer
+	unique   bool // the guest was told something that another System would tell otherwise
 }
+
+// Unique reports whether the guest was given random bytes or a time: what it keeps of them must not be copied into another
+// guest, which may have drawn a seed from them. A clock counts, because it is the usual seed where there is nothing better
+// (srand(time(NULL))), and because a copy would take the past for the present.
+func (s *System) Unique() bool { return s.unique }
 
 // Exit is the error by which a guest ends itself; the engine unwinds the guest with it. Code 0 is success.
 type Exit struct{ Code uint32 }

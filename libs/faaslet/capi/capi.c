@@ -71,6 +71,8 @@ shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *pre, const char *entry, size_t
 void shoal_pre_delete(shoal_pre *p) {
   wasmtime_instance_pre_delete(p->pre);
   free(p->entry), free(p->init), free(p->refused);
+  for (size_t i = 0; i < p->nsaved; i++) free(p->saved[i]);
+  free(p->saved);
   free(p);
 }
 
@@ -164,6 +166,7 @@ void shoal_instance_delete(shoal_instance *in) {
   if (in->error) wasmtime_error_delete(in->error);
   if (in->trap) wasm_trap_delete(in->trap);
   wasmtime_store_delete(in->store);
+  free(in->saved);
   free(in);
 }
 

@@ -9,6 +9,8 @@ typedef struct shoal_pre {
   wasmtime_instance_pre_t *pre;
   char *entry, *init, *refused; // names of exports, NULL for none
   size_t entry_len, init_len, refused_len;
+  char **saved; // names of the mutable globals that an image has, and what NUL ends
+  size_t nsaved;
 } shoal_pre;
 
 // A store with one instance. It is the store's data; wasmtime never frees it.
@@ -23,6 +25,7 @@ typedef struct shoal_instance {
   wasmtime_memory_t memory;
   wasmtime_func_t entry, init, probe;
   wasmtime_global_t refused;
+  wasmtime_global_t *saved; // as the module's; NULL until they were looked up
   // What the last call left: error and trap are owned, and at most one of them is set.
   wasmtime_error_t *error;
   wasm_trap_t *trap;
@@ -34,6 +37,17 @@ typedef struct shoal_limits {
   int64_t table_elements; // of each table
   int64_t tables;
 } shoal_limits;
+
+// What instances of a module and a setup begin from.
+typedef struct shoal_image {
+  int fd;               // sealed memfd of len bytes, -1 when len is 0
+  const uint8_t *view;  // its content
+  size_t len, size;     // of the content and of the linear memory, which is zero beyond the content; whole pages
+  wasmtime_val_t *vals; // of the module's saved globals
+} shoal_image;
+
+// How dirty pages are found.
+enum { SHOAL_SCAN = 0, SHOAL_PAGEMAP = 1 };
 
 enum { SHOAL_ENTRY = 0, SHOAL_INIT = 1 };
 
@@ -51,6 +65,12 @@ void shoal_instance_kill(shoal_instance *, wasm_engine_t *);
 uint32_t shoal_instance_killed(shoal_instance *);
 uint32_t shoal_instance_refused(shoal_instance *);
 uint8_t *shoal_instance_memory(shoal_instance *, size_t *len);
+bool shoal_pre_save(shoal_pre *, const char *const *names, const size_t *lens, size_t n);
+bool shoal_instance_save(shoal_instance *, const shoal_pre *, shoal_image *);
+int shoal_instance_restore(shoal_instance *, const shoal_pre *, const shoal_image *);
+long shoal_instance_reset(shoal_instance *, const shoal_pre *, const shoal_image *, int pagemap, int how, size_t max);
+int shoal_scan_works(int pagemap);
+bool shoal_page_dirty(uint64_t entry);
 void shoal_instance_delete(shoal_instance *);
 size_t shoal_thread_stack(void);
 

@@ -1,0 +1,204 @@
+//go:build linux && cgo
+
+package faaslet
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/bytecodealliance/wasmtime-go/v25"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+const (
+	// maxImage is the largest linear memory that an image is taken of: taking it reads all of it, on the path of a call.
+	maxImage = 64 * faas.MiB
+	// maxDirty is how many pages of 4 KiB a reset puts back. Every page that was ever written since the Faaslet was restored
+	// is put back each time: beyond this, a new one that shares the image's pages again is the better start for the next
+	// call, which may write little.
+	maxDirty = 1024
+)
+
+// Image is what Faaslets of one Module with equal Setups begin from and are reset to: the linear memory, copied on write,
+// and every mutable global, as the initialiser left them. The first Faaslet that is made with it fills it. It stays empty
+// for ever, and Faaslets are built from the module each time, when
+//
+//   - the module changes what can't be put back, as wasmbin.Module.Unresettable says;
+//   - the initialiser was given random bytes or read a clock: Faaslets with one image would share them, and a seed that
+//     was made of them;
+//   - its memory is larger than 64 MiB, or the kernel does not tell which pages were written.
+//
+// It is safe for concurrent use.
+type Image struct {
+	module *Module
+	refs   atomic.Int64 // the owner's and one for each Faaslet
+	closed atomic.Bool
+	taken  atomic.Pointer[capi.Image]
+
+	mu    sync.Mutex // held while it is filled
+	never bool       // it will not be
+}
+
+// NewImage returns an empty image for Faaslets of m. The owner closes it.
+func (m *Module) NewImage() *Image {
+	i := &Image{module: m, never: !m.resets}
+	i.refs.Store(1)
+	return i
+}
+
+// Taken reports whether Faaslets are restored from i.
+func (i *Image) Taken() bool { return i.get() != nil }
+
+// Close gives i up. Faaslets that were made with it keep what they need of it. It is idempotent.
+func (i *Image) Close() {
+	if i != nil && i.closed.CompareAndSwap(false, true) {
+		i.release()
+	}
+}
+
+// acquire keeps i for a Faaslet, or reports that it is closed.
+func (i *Image) acquire() bool {
+	for {
+		n := i.refs.Load()
+		if n == 0 || i.closed.Load() {
+			return false
+		}
+		if i.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (i *Image) release() {
+	if i == nil || i.refs.Add(-1) != 0 {
+		return
+	}
+	if img := i.taken.Swap(nil); img != nil {
+		img.Close()
+	}
+}
+
+// get returns what was taken, nil for none. i may be nil.
+func (i *Image) get() *capi.Image {
+	if i == nil {
+		return nil
+	}
+	return i.taken.Load()
+}
+
+// take fills i from f, whose initialiser has just run, unless it is filled. It returns what i has then, nil for nothing.
+// i may be nil. Preconditions: f.mu is held, f's host still has the initialiser's call, and f holds i.
+func (i *Image) take(f *Faaslet) *capi.Image {
+	if i == nil {
+		return nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if img := i.taken.Load(); img != nil || i.never {
+		return img
+	}
+	call := f.host.call
+	if call != nil && call.WASI.Unique() || len(f.instance.Memory()) > int(maxImage) || i.module.engine.pages.get() == nil {
+		i.never = true
+		return nil
+	}
+	img, err := f.instance.Image(i.module.pre)
+	if err != nil { // everything works without, only slower
+		i.never = true
+		i.module.engine.log.Warn("no image taken", telemetry.KeyFunc, f.setup.Func.String(), telemetry.KeyErr, err)
+		return nil
+	}
+	i.taken.Store(img)
+	return img
+}
+
+// restore makes f what image has; with nil, f stays as it is and can't be reset. Preconditions: f.mu is held.
+func (f *Faaslet) restore(image *capi.Image) *faas.Error {
+	if image == nil {
+		return nil
+	}
+	err := f.instance.Restore(image)
+	switch {
+	case err == nil:
+		f.image = image
+	case errors.Is(err, capi.ErrShape): // initialised at the same time as the one the image is of, otherwise
+	case errors.Is(err, syscall.ENOMEM):
+		return faas.Errorf(faas.NoCapacity, "no memory for a Faaslet: %v", err)
+	default:
+		return faas.Errorf(faas.Internal, "%v", err)
+	}
+	return nil
+}
+
+// Reset makes f ready for another call after Run: memory and globals are again what they were before the first one, and
+// nothing of the calls so far is left. It reports false when that can't be done, or costs more than a new Faaslet: there is
+// no image, memory grew, more than 4 MiB of it was written, or the call ended in an internal error. f is to be closed then.
+func (f *Faaslet) Reset() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != spent || !f.sound || f.image == nil {
+		return false
+	}
+	f.sound = false
+	if _, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), maxDirty); !ok {
+		return false
+	}
+	f.step(ready)
+	return true
+}
+
+// stateOf returns the mutable globals of a compiled module, all of which the pre-pass exported, and whether they and the
+// memory are all that a call can change.
+func stateOf(wm *wasmtime.Module) (globals []string, resets bool) {
+	memory := false
+	for _, x := range wm.Exports() {
+		if strings.HasPrefix(x.Name(), wasmbin.NoReset) {
+			return nil, false
+		}
+		memory = memory || x.Type().MemoryType() != nil
+		gt := x.Type().GlobalType()
+		if gt == nil || !gt.Mutable() {
+			continue
+		}
+		switch gt.Content().Kind() {
+		case wasmtime.KindI32, wasmtime.KindI64, wasmtime.KindF32, wasmtime.KindF64:
+			globals = append(globals, x.Name())
+		default:
+			return nil, false
+		}
+	}
+	return globals, memory
+}
+
+// pages opens an engine's capi.Pages when it is first asked for.
+type pages struct {
+	slow bool
+
+	once sync.Once
+	p    *capi.Pages
+}
+
+// get returns nil where the kernel has none.
+func (p *pages) get() *capi.Pages {
+	p.once.Do(func() {
+		if found, err := capi.OpenPages(p.slow); err == nil {
+			p.p = found
+		}
+	})
+	return p.p
+}
+
+// close frees p. Preconditions: nobody uses the engine.
+func (p *pages) close() {
+	p.once.Do(func() {})
+	if p.p != nil {
+		p.p.Close()
+	}
+}

@@ -27,6 +27,13 @@ const (
 	LogLines         = 1000
 )
 
+// What a module may have, beside its size. The first three take memory in each Faaslet, beside its linear memory.
+const (
+	MaxTables        = 16
+	MaxTableElements = 1 << 20 // of all tables together, 8 bytes each
+	MaxGlobals       = 50_000
+)
+
 // Limits returns every limit, for docs and for checks.
 func Limits() []Limit {
 	return []Limit{

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,5 +70,45 @@ func TestLongInstructionsHaveInterruptionPoints(t *testing.T) {
 		if o.Err == nil || !f.instance.Killed() || f.instance.Memory()[16] != 0 || f.instance.Memory()[64] != 0 {
 			t.Errorf("%s: not ended before it: %v", op, o.Err)
 		}
+	}
+}
+
+// TestStraightCodeEndsAtTheDeadline has code without a loop or a call that stores to fresh pages, for much longer than the
+// deadline; every second part of it is jumped over, with what would stand there.
+func TestStraightCodeEndsAtTheDeadline(t *testing.T) {
+	var b strings.Builder
+	const stores = 500_000
+	for i := range stores {
+		if i%2000 == 0 {
+			b.WriteString("(block ")
+		}
+		fmt.Fprintf(&b, "(i32.store8 (i32.const %d) (i32.const 1))", 32+i*4096)
+		if i%2000 == 1999 {
+			b.WriteString("(br 0) (unreachable))")
+		}
+	}
+	f := newFaaslet(t, load(t, newEngine(t, nil), fmt.Sprintf(`(module (memory (export "memory") 32768)
+	  (func (export "handle") %s (i32.store (i32.const 16) (i32.const 1))))`, b.String())), Setup{Memory: 2 * faas.GiB})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	wantCode(t, f.Run(ctx, hostapi.NewCall(hostapi.CallConfig{})), faas.DeadlineExceeded)
+	if mem := f.instance.Memory(); mem[32+(stores-1)*4096] != 0 || mem[16] != 0 {
+		t.Error("the guest went on to the end")
+	}
+}
+
+// TestTablesTogether has tables that start and grow as far as they may: past the limit of all, growing fails.
+func TestTablesTogether(t *testing.T) {
+	m := load(t, newEngine(t, nil), `(module (memory (export "memory") 1) (table $a 10 funcref) (table $b 10 externref) (table $c 65536 funcref)
+	  (func $grow (param $n i32) (result i32) (i32.and
+	    (i32.ne (table.grow $a (ref.null func) (local.get $n)) (i32.const -1))
+	    (i32.ne (table.grow $b (ref.null extern) (local.get $n)) (i32.const -1))))
+	  (func (export "handle") (result i32)
+	    (if (i32.eqz (call $grow (i32.const 300000))) (then (return (i32.const 1))))
+	    (if (call $grow (i32.const 100000)) (then (return (i32.const 2))))
+	    (if (i32.gt_u (i32.add (table.size $a) (i32.add (table.size $b) (table.size $c))) (i32.const 1048576)) (then (return (i32.const 3))))
+	    (i32.const 0)))`)
+	if o := call(t, t.Context(), m, Setup{}, ""); o.Err != nil {
+		t.Error(o.Err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
-	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // Setup is what a Faaslet is made with besides its module.
@@ -82,7 +81,7 @@ func (f *Faaslet) start(ctx context.Context) *faas.Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	in, err := capi.NewInstance(f.module.engine.engine, &f.host, capi.Limits{
-		Memory: int64(f.limit), TableElements: wasmbin.MaxTableElements, Tables: wasmbin.MaxTables,
+		Memory: int64(f.limit), TableElements: faas.MaxTableElements, Tables: faas.MaxTables,
 	})
 	if err != nil {
 		return faas.Errorf(faas.NoCapacity, "%v", err)

@@ -15,7 +15,7 @@ const (
 	short = 4 << 10
 )
 
-// site is an instruction that Instrument replaces.
+// site is an instruction that Instrument replaces. With op opLoop it is a place where an interruption point is needed.
 type site struct {
 	span
 	op      op
@@ -42,6 +42,9 @@ func (m *Module) note(r *reader, o op, at, before int) {
 		}
 		s.segment = r.imm
 	case opTableInit, opTableCopy, opTableFill:
+	case opTableGrow:
+		m.tablesGrow = true
+		return
 	default:
 		return
 	}
@@ -84,7 +87,7 @@ func (p *prepass) body(index int, b body, sites []site) {
 			p.replace(s.span, p.tested(s, local))
 		case s.op == opMemoryFill || s.op == opMemoryCopy || s.op == opMemoryInit && p.m.segment(s.segment) > chunk:
 			p.replace(s.span, call(p.bulk(s)))
-		default: // at most a chunk of memory, or a table
+		default: // at most a chunk of memory, a table, or long code
 			p.replace(span{s.at, s.at}, point)
 		}
 	}

@@ -115,7 +115,7 @@ func TestInstrumentBulkInALargeBody(t *testing.T) {
 	b := bulkModule(0, codeBody(bytes.Repeat(slices.Concat(three, copyOp), n)...))
 	after := instrumented(t, b)
 	want := slices.Concat([]byte{0}, bytes.Repeat(slices.Concat(three, []byte{0x10, 1}), n), []byte{0x0b})
-	if !bytes.Equal(bodyOf(after, 0), want) {
+	if got := bytes.ReplaceAll(bodyOf(after, 0), point, nil); !bytes.Equal(got, want) {
 		t.Error("the copies are no plain calls")
 	}
 }

@@ -16,12 +16,6 @@ const (
 	pageSize     = 1 << 16
 )
 
-// What an engine gives a Faaslet of tables: Check refuses a module that starts with more.
-const (
-	MaxTables        = 16
-	MaxTableElements = 1 << 20 // of each
-)
-
 // Info is what a deploy and an engine need to know of a module that passed Check.
 type Info struct {
 	Kind    faas.Kind
@@ -141,14 +135,20 @@ func (m *Module) checkMemory(info *Info) error {
 	return nil
 }
 
+// checkTables refuses what takes memory beside the linear memory: more tables, elements and globals than a Faaslet has.
 func (m *Module) checkTables(*Info) error {
-	if n := len(m.Tables); n > MaxTables {
-		return invalid("%d tables: a module can have %d", n, MaxTables)
+	if n := len(m.Tables); n > faas.MaxTables {
+		return invalid("%d tables: a module can have %d", n, faas.MaxTables)
 	}
-	for i, t := range m.Tables {
-		if t.Min > MaxTableElements {
-			return invalid("table %d starts with %d elements: it can have %d", i, t.Min, MaxTableElements)
-		}
+	sum := uint64(0)
+	for _, t := range m.Tables {
+		sum += t.Min // each has 32 bits
+	}
+	if sum > faas.MaxTableElements {
+		return invalid("its tables start with %d elements together: they can have %d", sum, faas.MaxTableElements)
+	}
+	if n := len(m.Globals); n > faas.MaxGlobals {
+		return invalid("%d globals: a module can have %d", n, faas.MaxGlobals)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package wasmbin
 
 import (
+	"bytes"
 	"reflect"
 	"slices"
 	"strings"
@@ -127,7 +128,9 @@ func TestCheckRefuses(t *testing.T) {
 		{"shared", withMemory(vec([]byte{3, 1, 2}), memory), "shared memory: threads are not supported"},
 		{"two memories", withMemory(vec([]byte{0, 1}, []byte{0, 1}), memory), "2 memories: only one is supported"},
 		{"many tables", module(sec(secTable, vec(slices.Repeat([][]byte{{funcref, 0, 1}}, 17)...))), "17 tables: a module can have 16"},
-		{"huge table", module(sec(secTable, vec([]byte{funcref, 0, 0x81, 0x80, 0x40}))), "table 0 starts with 1048577 elements: it can have 1048576"},
+		{"huge table", module(sec(secTable, vec([]byte{funcref, 0, 0x81, 0x80, 0x40}))), "its tables start with 1048577 elements together: they can have 1048576"},
+		{"tables together", module(sec(secTable, vec(slices.Repeat([][]byte{{funcref, 0, 0x80, 0x80, 0x08}}, 9)...))), "its tables start with 1179648 elements together"},
+		{"many globals", module(sec(secGlobal, appendU32(nil, faas.MaxGlobals+1), bytes.Repeat([]byte{i32, 0, 0x41, 0, 0x0b}, faas.MaxGlobals+1))), "50001 globals: a module can have 50000"},
 		{"imported start", module(sec(secType, vec(noTypes)), sec(secImport, vec(importFunc("env", "s", 0))), sec(secStart, []byte{0})), "the start function is imported"},
 		{
 			"no entry", withEntry([][]byte{i32ToI32}, exportOf("run", Func, 0)),

@@ -15,6 +15,7 @@ func (p *parser) codes(r *reader, s *section) {
 	}
 	m.bodies = make([]body, 0, n)
 	in := reader{section: r.section}
+	var follow paths
 	for i := range n {
 		b := body{sizeAt: r.p}
 		size := r.u32()
@@ -26,7 +27,7 @@ func (p *parser) codes(r *reader, s *section) {
 		b.end = r.p
 		if r.err == nil {
 			in.b, in.p = r.b[:b.end], b.start
-			m.walk(&in)
+			m.walk(&in, &follow)
 			r.err = in.err
 		}
 		if r.err != nil {
@@ -38,7 +39,8 @@ func (p *parser) codes(r *reader, s *section) {
 }
 
 // walk decodes one function body, which is all that r holds, and notes what Instrument has to know of it.
-func (m *Module) walk(r *reader) {
+func (m *Module) walk(r *reader, follow *paths) {
+	long := r.left() > pointEvery
 	locals := uint64(0)
 	for range r.count(2, maxLocals, "groups of locals") {
 		at := r.p
@@ -47,15 +49,25 @@ func (m *Module) walk(r *reader) {
 		}
 		r.valType()
 	}
+	follow.reset()
 	before := r.p
 	for depth := 1; depth > 0; {
-		if last := r.skipPlain(); last >= 0 {
-			before = last
+		if !long {
+			if last := r.skipPlain(); last >= 0 {
+				before = last
+			}
 		}
 		at := r.p
 		o := r.instruction()
 		if r.err != nil {
 			return
+		}
+		if long {
+			if follow.wants(r.p - at) {
+				m.sites = append(m.sites, site{span: span{at, at}, op: opLoop})
+				follow.length = 0
+			}
+			follow.step(r, o, r.p-at)
 		}
 		switch o {
 		case opBlock, opLoop, opIf:
@@ -119,50 +131,54 @@ func (o op) String() string {
 
 // The instructions that code here looks at.
 const (
-	opBlock      op = 0x02
-	opLoop       op = 0x03
-	opIf         op = 0x04
-	opElse       op = 0x05
-	opEnd        op = 0x0b
-	opBrIf       op = 0x0d
-	opCall       op = 0x10
-	opLocalGet   op = 0x20
-	opLocalSet   op = 0x21
-	opLocalTee   op = 0x22
-	opGlobalGet  op = 0x23
-	opGlobalSet  op = 0x24
-	opTableSet   op = 0x26
-	opMemorySize op = 0x3f
-	opMemoryGrow op = 0x40
-	opI32Const   op = 0x41
-	opI64Const   op = 0x42
-	opF32Const   op = 0x43
-	opF64Const   op = 0x44
-	opI32Eq      op = 0x46
-	opI32LtU     op = 0x49
-	opI32GtU     op = 0x4b
-	opI32LeU     op = 0x4d
-	opI64GtU     op = 0x56
-	opI32Add     op = 0x6a
-	opI32Sub     op = 0x6b
-	opI32Mul     op = 0x6c
-	opI64Add     op = 0x7c
-	opI64Sub     op = 0x7d
-	opI64Mul     op = 0x7e
-	opI64Shl     op = 0x86
-	opI64ExtendU op = 0xad
-	opRefNull    op = 0xd0
-	opRefFunc    op = 0xd2
-	opMemoryInit op = 0xfc<<16 | 8
-	opDataDrop   op = 0xfc<<16 | 9
-	opMemoryCopy op = 0xfc<<16 | 10
-	opMemoryFill op = 0xfc<<16 | 11
-	opTableInit  op = 0xfc<<16 | 12
-	opElemDrop   op = 0xfc<<16 | 13
-	opTableCopy  op = 0xfc<<16 | 14
-	opTableGrow  op = 0xfc<<16 | 15
-	opTableFill  op = 0xfc<<16 | 17
-	opV128Const  op = 0xfd<<16 | 12
+	opUnreachable op = 0x00
+	opBlock       op = 0x02
+	opLoop        op = 0x03
+	opIf          op = 0x04
+	opElse        op = 0x05
+	opEnd         op = 0x0b
+	opBr          op = 0x0c
+	opBrIf        op = 0x0d
+	opBrTable     op = 0x0e
+	opReturn      op = 0x0f
+	opCall        op = 0x10
+	opLocalGet    op = 0x20
+	opLocalSet    op = 0x21
+	opLocalTee    op = 0x22
+	opGlobalGet   op = 0x23
+	opGlobalSet   op = 0x24
+	opTableSet    op = 0x26
+	opMemorySize  op = 0x3f
+	opMemoryGrow  op = 0x40
+	opI32Const    op = 0x41
+	opI64Const    op = 0x42
+	opF32Const    op = 0x43
+	opF64Const    op = 0x44
+	opI32Eq       op = 0x46
+	opI32LtU      op = 0x49
+	opI32GtU      op = 0x4b
+	opI32LeU      op = 0x4d
+	opI64GtU      op = 0x56
+	opI32Add      op = 0x6a
+	opI32Sub      op = 0x6b
+	opI32Mul      op = 0x6c
+	opI64Add      op = 0x7c
+	opI64Sub      op = 0x7d
+	opI64Mul      op = 0x7e
+	opI64Shl      op = 0x86
+	opI64ExtendU  op = 0xad
+	opRefNull     op = 0xd0
+	opRefFunc     op = 0xd2
+	opMemoryInit  op = 0xfc<<16 | 8
+	opDataDrop    op = 0xfc<<16 | 9
+	opMemoryCopy  op = 0xfc<<16 | 10
+	opMemoryFill  op = 0xfc<<16 | 11
+	opTableInit   op = 0xfc<<16 | 12
+	opElemDrop    op = 0xfc<<16 | 13
+	opTableCopy   op = 0xfc<<16 | 14
+	opTableGrow   op = 0xfc<<16 | 15
+	opTableFill   op = 0xfc<<16 | 17
+	opV128Const   op = 0xfd<<16 | 12
 )
 
 // blockEmpty is the type of a block that takes and leaves nothing.
@@ -195,7 +211,9 @@ func (r *reader) instruction() op {
 	case immBlock:
 		r.blockType()
 	case immTable:
-		for range r.count(1, maxBody, "branch targets") {
+		n := r.count(1, maxBody, "branch targets")
+		r.targets = r.p
+		for range n {
 			r.u32()
 		}
 		r.u32()

@@ -14,6 +14,7 @@ type edit struct {
 	types   []FuncType // the added ones
 	patches []patch    // ascending, not overlapping, each within one function body
 	names   []funcName
+	tables  []byte // the new contents of the table section; nil leaves it
 }
 
 // additions are items to be appended to a section that is a vector.
@@ -143,6 +144,10 @@ func (e *edit) missing(out []byte, from, to int) []byte {
 func (e *edit) section(out []byte, s section) ([]byte, error) {
 	raw, a := e.m.raw, e.added[s.id]
 	changed := []bodyChange(nil)
+	if s.id == secTable && e.tables != nil {
+		out = appendU32(append(out, s.id), uint32(len(e.tables)))
+		return append(out, e.tables...), nil
+	}
 	if s.id == secCode {
 		changed = e.bodies()
 	}

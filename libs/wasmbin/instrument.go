@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/shoal-run/shoal/bus/faas"
 )
 
 // Reserved is the prefix of the export names that Shoal keeps for what it adds to a module.
@@ -39,6 +41,8 @@ func Instrument(module []byte) ([]byte, error) {
 //     bounds traps as it would, with nothing written;
 //   - a memory.init of a smaller segment, a table.init, a table.copy and a table.fill get an interruption point before
 //     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms;
+//   - code that can run on for more than 16 KiB without a loop gets interruption points on its way;
+//   - where several tables could grow past faas.MaxTableElements together, their maximums are lowered;
 //   - mutable globals that are hidden are exported, so that an instance can be put back to what it was; where that takes
 //     more, an export says why it can't be done (NoReset).
 //
@@ -65,10 +69,11 @@ func (m *Module) Instrument() ([]byte, error) {
 	if len(why) == 0 {
 		hidden = m.hiddenGlobals()
 	}
-	if _, named := m.Custom(nameSection); len(sites) == 0 && !named && len(why)+len(hidden) == 0 {
+	tables := m.boundTables()
+	if _, named := m.Custom(nameSection); len(sites) == 0 && !named && tables == nil && len(why)+len(hidden) == 0 {
 		return m.raw, nil
 	}
-	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites))}, helpers: make(map[helper]uint32)}
+	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites)), tables: tables}, helpers: make(map[helper]uint32)}
 	for i, rest := 0, sites; len(rest) > 0; i++ {
 		b, n := m.bodies[i], 0
 		for n < len(rest) && rest[n].at < b.end {
@@ -86,6 +91,40 @@ func (m *Module) Instrument() ([]byte, error) {
 // onMemory reports whether o is an instruction on a memory that Instrument replaces.
 func (o op) onMemory() bool {
 	return o == opMemoryGrow || o == opMemoryFill || o == opMemoryCopy || o == opMemoryInit
+}
+
+// boundTables returns the contents of a table section whose tables can't grow past what all may have together, each by the
+// same part of what is left. It returns nil when there is nothing to change: no table.grow, or maximums that keep to it. One
+// table alone is for the engine's limiter.
+func (m *Module) boundTables() []byte {
+	if !m.tablesGrow || len(m.Tables) < 2 {
+		return nil
+	}
+	least, most := uint64(0), uint64(0)
+	for _, t := range m.Tables {
+		if t.Imported || t.Min > faas.MaxTableElements { // Check refuses it
+			return nil
+		}
+		least += t.Min
+		if !t.HasMax {
+			t.Max = faas.MaxTableElements
+		}
+		most += min(t.Max, faas.MaxTableElements)
+	}
+	if most <= faas.MaxTableElements || least > faas.MaxTableElements {
+		return nil
+	}
+	room := (faas.MaxTableElements - least) / uint64(len(m.Tables))
+	out := appendU32(nil, uint32(len(m.Tables)))
+	for _, t := range m.Tables {
+		ceiling := t.Min + room
+		if t.HasMax {
+			ceiling = min(ceiling, t.Max)
+		}
+		out = append(out, t.Type, 1)
+		out = appendU32(appendU32(out, uint32(t.Min)), uint32(ceiling))
+	}
+	return out
 }
 
 // segment is the length of data segment i, 0 if there is none.

@@ -22,6 +22,7 @@ type Module struct {
 	importedFuncs int
 	bodies        []body
 	sites         []site   // what Instrument replaces, in the order of the code
+	tablesGrow    bool     // some function has a table.grow
 	segments      []uint32 // the length of every data segment
 	changed       change   // what of an instance the code changes besides memory and globals
 }

@@ -13,6 +13,7 @@ type reader struct {
 	section string
 	imm     uint32 // the first index immediate of the instruction decoded last
 	imm2    uint32 // the second one
+	targets int    // where those of the br_table begin that was decoded last
 	err     *FormatError
 }
 

@@ -49,8 +49,10 @@ func TestUnresettable(t *testing.T) {
 		{"too many", with(slices.Repeat(plainGlobals[:1], MaxSavedGlobals+1), false), []string{ResetGlobals}},
 		{"as many as may be", with(slices.Repeat(plainGlobals[:1], MaxSavedGlobals), false), nil},
 		{"start", with(nil, true), []string{ResetStart}},
-		{"all", with([][]byte{global(funcref, 1, 0xd0, funcref)}, true, 0xfc, 9, 0, 0x41, 0, 0xd0, funcref, 0x26, 0),
-			[]string{ResetTables, ResetSegments, ResetGlobals, ResetStart}},
+		{
+			"all", with([][]byte{global(funcref, 1, 0xd0, funcref)}, true, 0xfc, 9, 0, 0x41, 0, 0xd0, funcref, 0x26, 0),
+			[]string{ResetTables, ResetSegments, ResetGlobals, ResetStart},
+		},
 	} {
 		m := mustParse(t, k.b)
 		if got := m.Unresettable(); !slices.Equal(got, k.want) {

@@ -101,6 +101,13 @@ var fixtures = []struct {
 		(func (export "f") (memory.fill (i32.const 0) (i32.const 6) (memory.size)) (memory.copy (i32.const 8) (i32.const 0) (i32.mul (memory.size) (i32.const 9000)))))`, 0},
 	{"many functions", `(module (memory (export "memory") 1) ` + many(300, `(func (drop (memory.grow (i32.const 0))))`) +
 		` (func (export "f") (result i32) (memory.grow (i32.const 10))))`, 0},
+	{"long code", `(module (memory (export "memory") 1) (global $g (export "g") (mut i32) (i32.const 0))
+		(func (export "f") (result i32) (local i32)
+			(block $out (block $in ` + many(3000, `(i32.store (i32.const 8) (i32.add (local.get 0) (local.tee 0 (i32.const 3))))`) + `
+				(br_if $in (i32.eqz (global.get $g))) (br_table $in $out $in (global.get $g)))
+				` + many(3000, `(local.set 0 (i32.add (local.get 0) (i32.load (i32.const 8))))`) + `)
+			(if (result i32) (global.get $g) (then ` + many(3000, `(local.set 0 (i32.mul (local.get 0) (i32.const 5)))`) + ` (local.get 0))
+				(else (i32.const 7) (global.set $g (i32.const 1)) ` + many(3000, `(local.set 0 (i32.xor (local.get 0) (i32.const 50)))`) + `))))`, 0},
 	{"debug sections", `(module (memory (export "memory") 1) (func (export "f") (result i32) (memory.grow (i32.const 1)))
 		(@custom ".debug_line" (after data) "\01\02") (@custom "mine" (before first) "x"))`, 0},
 }

@@ -43,6 +43,9 @@ func Wrap(err error, what string) error {
 		return faas.Errorf(faas.Conflict, "%s: somebody else changed it first", what)
 	case errors.As(err, &api):
 		return wrapAPI(api, what)
+	case errors.Is(err, jetstream.ErrAsyncPublishTimeout): // after a failed write the server says nothing to whoever publishes
+		return faas.Errorf(faas.Unavailable, "%s: the NATS server does not store it: %s", what, err).
+			Hint("its log says why; after a full disk it needs space and a restart")
 	case isLost(err):
 		return faas.Errorf(faas.Unavailable, "%s: the NATS server does not answer: %s", what, err)
 	default:
@@ -54,7 +57,7 @@ func wrapAPI(err *jetstream.APIError, what string) error {
 	switch {
 	case isFull(err.ErrorCode):
 		return faas.Errorf(faas.Unavailable, "%s: the store is full or can't be written: %s", what, err.Description).
-			Hint("free space on the disk of the NATS server, or raise the limit of the bucket")
+			Hint("free space on the disk of the NATS server, and restart it if its log tells of a write error; or raise the limit of the bucket")
 	case isAway(err.ErrorCode):
 		return faas.Errorf(faas.Unavailable, "%s: JetStream is away: %s", what, err.Description).
 			Hint("its log says why; a full disk switches it off")
@@ -96,7 +99,7 @@ func isLost(err error) bool {
 	for _, e := range []error{
 		nats.ErrNoResponders, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrDisconnected,
 		nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrStaleConnection,
-		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout,
+		jetstream.ErrNoStreamResponse,
 	} {
 		if errors.Is(err, e) {
 			return true

@@ -31,7 +31,7 @@ func TestWrap(t *testing.T) {
 		{nats.ErrTimeout, faas.Unavailable, "does not answer"},
 		{nats.ErrNoResponders, faas.Unavailable, "does not answer"},
 		{fmt.Errorf("publish: %w", nats.ErrReconnectBufExceeded), faas.Unavailable, "does not answer"},
-		{jetstream.ErrAsyncPublishTimeout, faas.Unavailable, "does not answer"},
+		{jetstream.ErrAsyncPublishTimeout, faas.Unavailable, "full disk"},
 		{jetstream.ErrKeyRevisionMismatch, faas.Conflict, "first"},
 		{jetstream.ErrKeyExists, faas.Conflict, "first"},
 		{api(10071), faas.Conflict, "first"},

@@ -51,8 +51,8 @@ type Info struct {
 	seq  uint64 // of the meta message; what compare-and-set compares
 }
 
-// ackTimeout is how long a piece may go without the server's acknowledgement.
-const ackTimeout = 30 * time.Second
+// ackTimeout is how long a piece may go without the server's acknowledgement: a server that has met a full disk never gives it.
+const ackTimeout = 10 * time.Second
 
 // Open returns the bucket, which it makes when there is none.
 func Open(ctx context.Context, js jetstream.JetStream, bucket string, opts Options) (*Store, error) {

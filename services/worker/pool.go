@@ -8,7 +8,6 @@ import (
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
-	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
 // poolKey names a pool: two functions with the same module have a pool each, since their settings may differ.
@@ -17,32 +16,36 @@ type poolKey struct {
 	version faas.Version
 }
 
-// pool holds the ready Faaslets of one version of one function. The last one made is the first one taken: its memory is
-// the most likely to be in the caches.
+// pool holds the ready Faaslets of one version of one function. The last one that came is the first one taken: its memory
+// is the most likely to be in the caches. A Faaslet that served a call comes back when it could be reset; refill.go makes
+// up for those that could not.
 type pool struct {
 	w      *Worker
 	key    poolKey
 	module *faaslet.Module
 
 	mu       sync.Mutex
-	fn       faas.Function // whose settings the ready ones have
-	set      faaslet.Setup // made from fn
-	ready    []ready       // oldest first
+	fn       faas.Function  // whose settings the ready ones have
+	set      *faaslet.Setup // made from fn; another one for other settings, and its image is the pool's
+	ready    []ready        // oldest first
 	running  int
-	spent    []ready   // served their call and wait to be closed
-	building int       // by refills
-	tidying  bool      // a runner makes a batch ready
-	calls    int       // since the last sweep
-	rate     int       // calls between the last two sweeps
+	building int       // Faaslets, ahead of any call
 	peak     int       // most that ran at once since the last sweep, decaying
 	used     time.Time // when a call last took one
 	retired  bool      // make nothing ready any more
 	closed   bool
+	builds   builds // what is known of building
 }
 
 type ready struct {
 	f     *faaslet.Faaslet
 	since time.Time
+}
+
+// lent is a Faaslet on its way through a call, with what it was set up with.
+type lent struct {
+	f   *faaslet.Faaslet
+	set *faaslet.Setup
 }
 
 // acquire returns the pool for a version of a function, loading the module when it is not there, and counts one use of it
@@ -63,7 +66,7 @@ func (w *Worker) acquire(ctx context.Context, name faas.Name, v faas.Version) (*
 	if err != nil {
 		return nil, err
 	}
-	fresh := &pool{w: w, key: key, module: module, fn: fn, set: setupOf(fn), used: time.Now()}
+	fresh := &pool{w: w, key: key, module: module, fn: fn, set: setupOf(fn, module), used: time.Now()}
 	for {
 		w.mu.Lock()
 		p = w.pools[key]
@@ -101,12 +104,12 @@ func (p *pool) enter(fn faas.Function) bool {
 		return false
 	}
 	p.running++
-	p.calls++
 	p.peak = max(p.peak, p.running)
 	p.used = time.Now()
 	var old []ready
 	if p.fn.Revision != fn.Revision {
-		p.fn, p.set = fn, setupOf(fn)
+		p.set.Image.Close()
+		p.fn, p.set, p.builds = fn, setupOf(fn, p.module), builds{}
 		old, p.ready = p.ready, nil
 	}
 	p.mu.Unlock()
@@ -114,26 +117,53 @@ func (p *pool) enter(fn faas.Function) bool {
 	return true
 }
 
-func (p *pool) setup() faaslet.Setup {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.set
-}
-
 // take returns a Faaslet for one call: a ready one, or a new one. Preconditions: the caller is between acquire and put.
-func (p *pool) take(ctx context.Context) (*faaslet.Faaslet, faas.StartKind, *faas.Error) {
+func (p *pool) take(ctx context.Context) (lent, faas.StartKind, *faas.Error) {
 	p.mu.Lock()
-	set := p.set
+	l := lent{set: p.set}
 	if n := len(p.ready); n > 0 {
-		f := p.ready[n-1].f
+		l.f = p.ready[n-1].f
 		p.ready[n-1] = ready{}
 		p.ready = p.ready[:n-1]
 		p.mu.Unlock()
-		return f, faas.Warm, nil
+		return l, faas.Warm, nil
 	}
 	p.mu.Unlock()
-	f, err := p.module.New(ctx, set)
-	return f, faas.Cold, err
+	var err *faas.Error
+	l.f, err = p.module.New(ctx, *l.set)
+	return l, faas.Cold, err
+}
+
+// giveBack resets a Faaslet that served its call and has it ready for the next one, or closes it and makes up for it.
+// Preconditions: as take's.
+func (p *pool) giveBack(l lent) {
+	if !p.keeps(l) || !l.f.Reset() || !p.add(l) {
+		l.f.Close()
+	}
+	p.refill()
+}
+
+// keeps reports whether a Faaslet that is reset would be kept.
+func (p *pool) keeps(l lent) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wants(l.set) && len(p.ready) < p.want(p.running-1)
+}
+
+// add makes l ready and reports true, unless it is no longer wanted: the caller closes it then.
+func (p *pool) add(l lent) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.wants(l.set) {
+		return false
+	}
+	p.ready = append(p.ready, ready{l.f, time.Now()})
+	return true
+}
+
+// wants reports whether Faaslets of that setup are to be ready. Preconditions: mu is held.
+func (p *pool) wants(set *faaslet.Setup) bool {
+	return !p.closed && !p.retired && p.set == set && !p.w.overMark.Load()
 }
 
 // put ends a use.
@@ -143,101 +173,15 @@ func (p *pool) put() {
 	p.mu.Unlock()
 }
 
-// makeUp closes a Faaslet that served its call and makes ready what the pool wants beyond what it has, on the calling
-// goroutine. For small Faaslets of a function that is called all the time, it does so for many calls at once: mapping and
-// unmapping memory disturbs whatever else the process does at that moment, on every processor, so most calls are spared
-// it. Preconditions: as take's.
-func (p *pool) makeUp(used *faaslet.Faaslet) {
-	small := used.Memory() <= smallFaaslet
-	p.mu.Lock()
-	batch := 0
-	if small {
-		batch = min(max(p.rate, p.calls)/callsPerBatch, maxBatch)
-	}
-	if batch == 0 || len(p.spent) >= 2*maxBatch {
-		p.mu.Unlock()
-		used.Close()
-		p.refill(0)
-		return
-	}
-	p.spent = append(p.spent, ready{f: used})
-	missing := p.want() + batch - len(p.ready)
-	if p.tidying || missing < batch-batch/4 {
-		p.mu.Unlock()
-		return
-	}
-	p.tidying = true
-	spent := p.spent
-	p.spent = nil
-	p.mu.Unlock()
-	for range missing {
-		p.refill(batch)
-	}
-	closeAll(spent)
-	p.mu.Lock()
-	p.tidying = false
-	p.mu.Unlock()
-}
+// want returns how many Faaslets the pool should have ready while that many run: one for the next call, and as many more as
+// ran at once lately. Preconditions: mu is held.
+func (p *pool) want(running int) int { return max(1, p.peak-running+1, p.minWarm()) }
 
-const (
-	smallFaaslet  = 1 * faas.MiB // memory up to which Faaslets are made ready, and closed, many at once
-	maxBatch      = 16
-	callsPerBatch = 64 // between two sweeps, for each Faaslet of a batch
-)
+// minWarm is how many stay ready however long they are idle. Preconditions: mu is held.
+func (p *pool) minWarm() int { return min(p.fn.Settings.MinWarm, p.w.maxWarm()) }
 
-// want returns how many Faaslets the pool should have ready: one for the next call, and as many more as ran at once
-// lately. Preconditions: mu is held.
-func (p *pool) want() int { return max(1, p.peak-p.running+1, p.fn.Settings.MinWarm) }
-
-// refill makes one more Faaslet ready, on the calling goroutine, when the pool has less than it wants and extra. A drain
-// ends it.
-func (p *pool) refill(extra int) {
-	if p.w.draining.Load() || p.w.overMark.Load() {
-		return
-	}
-	p.mu.Lock()
-	if p.closed || p.retired || len(p.ready)+p.building >= p.want()+extra {
-		p.mu.Unlock()
-		return
-	}
-	p.building++
-	set, revision := p.set, p.fn.Revision
-	p.mu.Unlock()
-
-	init, cancel := context.WithTimeout(p.w.ahead, initTimeout)
-	f, err := p.module.New(init, set)
-	cancel()
-
-	p.mu.Lock()
-	p.building--
-	keep := err == nil && !p.closed && !p.retired && p.fn.Revision == revision
-	if keep {
-		p.ready = append(p.ready, ready{f, time.Now()})
-	}
-	p.mu.Unlock()
-	if err != nil { // the next call finds out by itself and is told why
-		p.w.log.Debug("Faaslet not built ahead", telemetry.KeyFunc, p.key.name, telemetry.KeyErr, err)
-		return
-	}
-	if !keep {
-		f.Close()
-	}
-}
-
-// warm makes ready until there are n; it gives up at the first failure. Preconditions: as take's.
-func (p *pool) warm(ctx context.Context, n int) {
-	for have := -1; ctx.Err() == nil; {
-		p.mu.Lock()
-		p.peak = max(p.peak, p.running+n)
-		now := len(p.ready)
-		p.mu.Unlock()
-		if now >= n || now <= have {
-			return
-		}
-		have = now
-		p.refill(0)
-	}
-}
+// maxWarm bounds what the settings of one function can make this worker keep.
+func (w *Worker) maxWarm() int { return max(64, 4*w.cfg.Slots) }
 
 // expire drops what has been idle for longer than its keep-alive, down to the function's min_warm. When nothing is left
 // and nobody uses the pool, it closes and reports true: the caller forgets it and releases its module.
@@ -249,17 +193,17 @@ func (p *pool) expire(now time.Time) bool {
 	}
 	limit := now.Add(-keepAlive)
 	n := 0
-	for n < len(p.ready)-p.fn.Settings.MinWarm && p.ready[n].since.Before(limit) {
+	for n < len(p.ready)-p.minWarm() && p.ready[n].since.Before(limit) {
 		n++
 	}
 	old := slices.Clone(p.ready[:n])
 	p.ready = slices.Delete(p.ready, 0, n)
 	p.peak = max(p.running, p.peak-max(1, p.peak/8)) // what a burst needed is forgotten within seconds
-	p.rate, p.calls = p.calls, 0
-	old = append(old, p.spent...)
-	p.spent = nil
-	empty := !p.closed && len(p.ready) == 0 && p.running == 0 && p.used.Before(limit)
-	p.closed = p.closed || empty
+	empty := !p.closed && len(p.ready) == 0 && p.running+p.building == 0 && p.used.Before(limit)
+	if empty {
+		p.closed = true
+		p.set.Image.Close()
+	}
 	p.mu.Unlock()
 	closeAll(old)
 	return empty
@@ -303,8 +247,9 @@ func (p *pool) lastUsed() time.Time {
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
-	old := append(p.ready, p.spent...)
-	p.ready, p.spent = nil, nil
+	old := p.ready
+	p.ready = nil
+	p.set.Image.Close()
 	p.mu.Unlock()
 	closeAll(old)
 }

@@ -27,8 +27,8 @@ func (w *Worker) runner(ctx context.Context) error {
 			p, used := w.serve(j)
 			w.running.Add(-1)
 			w.done(j)
-			if used != nil {
-				p.makeUp(used)
+			if used.f != nil {
+				p.giveBack(used)
 			}
 			if p != nil {
 				p.put()
@@ -39,48 +39,47 @@ func (w *Worker) runner(ctx context.Context) error {
 }
 
 // serve runs one call and answers it. It returns the pool that it acquired, which the caller puts, and the Faaslet that it
-// used, which the caller makes up for: the answer is on its way by then, and no other goroutine has to be woken for it.
-func (w *Worker) serve(j *job) (p *pool, used *faaslet.Faaslet) {
+// used, if any, which the caller gives back: the answer is on its way by then, and no other goroutine has to be woken for it.
+func (w *Worker) serve(j *job) (p *pool, used lent) {
 	r := &faas.Result{Call: j.call.ID, Worker: w.id}
 	if j.ctx.Err() != nil { // cancelled or out of time while it waited for a slot
 		r.Err = ended(j.ctx)
 		w.answer(j, r)
-		return p, nil
+		return p, used
 	}
 	release, refusal := w.reserve(j.call)
 	if refusal != nil {
 		r.Err = refusal
 		w.answer(j, r)
-		return p, nil
+		return p, used
 	}
 	defer release()
 	input, err := w.input(j)
 	if err != nil {
 		r.Err = withCause(j.ctx, err)
 		w.answer(j, r)
-		return p, nil
+		return p, used
 	}
 	p, err = w.acquire(j.ctx, j.call.Name, j.call.Version)
 	if err != nil {
 		r.Err = withCause(j.ctx, err)
 		w.answer(j, r)
-		return p, nil
+		return p, used
 	}
-	f, start, ferr := p.take(j.ctx)
+	l, start, ferr := p.take(j.ctx)
 	if ferr != nil {
 		r.Err = ferr // has the cause, where the guest was, and what it said
 		w.answer(j, r)
-		return p, nil
+		return p, used
 	}
-	set := p.setup()
-	out := f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
-		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: input, Args: set.Args, Env: set.Env,
+	out := l.f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
+		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: input, Args: l.set.Args, Env: l.set.Env,
 		MaxOutput: int(w.cfg.MaxOutput),
 	}))
 	r.Start, r.Duration, r.Output, r.Err = start, out.Duration, out.Output, out.Err
 	w.answer(j, r)
 	w.tellLog(j.call, out)
-	return p, f
+	return p, l
 }
 
 // answer sends r to the call's holder.
@@ -135,9 +134,9 @@ func memoryOf(fn faas.Function) faas.Size {
 	return fn.Settings.Memory
 }
 
-// setupOf returns how Faaslets of fn are set up.
-func setupOf(fn faas.Function) faaslet.Setup {
-	s := faaslet.Setup{Memory: memoryOf(fn), Args: []string{fn.Name.Function}}
+// setupOf returns how Faaslets of fn are set up, with an image that the first of them fills.
+func setupOf(fn faas.Function, m *faaslet.Module) *faaslet.Setup {
+	s := &faaslet.Setup{Func: fn.Name, Image: m.NewImage(), Memory: memoryOf(fn), Args: []string{fn.Name.Function}}
 	for k, v := range fn.Settings.Env {
 		s.Env = append(s.Env, k+"="+v)
 	}
@@ -150,6 +149,3 @@ const (
 	answerRetry = 20 * time.Millisecond
 	answerWait  = bus.DeadAfter
 )
-
-// initTimeout bounds the initialiser of a Faaslet that is built ahead of any call.
-const initTimeout = 10 * time.Second

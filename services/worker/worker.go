@@ -2,10 +2,10 @@
 // holder.
 //
 // The bus callback only admits or refuses (admit.go); runners, one per slot, do the rest (serve.go). Each version of a
-// function has its loaded module (modules.go) and a pool of ready Faaslets (pool.go). The worker tells planners and
+// function has its loaded module (modules.go) and a pool of ready Faaslets (pool.go, refill.go). The worker tells planners and
 // gateways what it has in beats (beat.go) and obeys control messages (control.go).
 //
-// Lock order: Worker.mu, then pool.mu; modules.mu is taken under neither.
+// Lock order: Worker.mu, then pool.mu, then builder.mu; modules.mu is taken under neither.
 package worker
 
 import (
@@ -46,6 +46,7 @@ type Worker struct {
 	seq      atomic.Uint64 // of worker events
 
 	modules *modules
+	builder *builder
 	logs    logLimiter
 
 	mu        sync.Mutex
@@ -87,6 +88,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w.ahead, w.endAhead = context.WithCancel(context.Background())
 	w.modules = newModules(cfg.Engine, cfg.Artefacts, w.log)
+	w.builder = newBuilder()
 	return w, nil
 }
 
@@ -117,6 +119,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for range w.cfg.Slots {
 		g.Add("runner", func(context.Context) error { return w.runner(stop) })
 	}
+	g.Add("builder", func(context.Context) error { return w.builder.run(stop) })
 	g.Add("sweep", func(context.Context) error { return w.sweep(stop) })
 	g.Add("beat", func(context.Context) error { return w.beat(stop) })
 	g.Add("drain", func(context.Context) error {

@@ -1,6 +1,9 @@
 package faas
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Limit is a default and the ceiling that no setting passes. docs/limits.md is generated from Limits.
 type Limit struct {
@@ -27,11 +30,18 @@ const (
 	LogLines         = 1000
 )
 
-// What a module may have, beside its size. The first three take memory in each Faaslet, beside its linear memory.
+// What a module may have, beside its size. Tables and globals take memory in each Faaslet, beside its linear memory; the rest
+// bounds what compiling and loading it costs. The largest modules that toolchains make have less than a tenth of each.
 const (
 	MaxTables        = 16
-	MaxTableElements = 1 << 20 // of all tables together, 8 bytes each
+	MaxTableElements = 1 << 20 // of all tables together, 8 bytes each; and of all element segments
 	MaxGlobals       = 50_000
+	MaxFunctions     = 200_000 // imports included
+	MaxTypes         = 20_000
+	MaxTypeValues    = 100_000   // parameters and results of all types
+	MaxFuncValues    = 1_000_000 // parameters and results of all functions
+	MaxNesting       = 50_000    // blocks within blocks
+	MaxImports       = 10_000
 )
 
 // Limits returns every limit, for docs and for checks.
@@ -42,6 +52,22 @@ func Limits() []Limit {
 		{"input", DefaultBody.String(), MaxBody.String(), "body of a call"},
 		{"output", DefaultBody.String(), MaxBody.String(), "what a call returns"},
 		{"module", DefaultModule.String(), MaxModule.String(), "a WebAssembly module"},
+		{"module tables", strconv.Itoa(MaxTables), "", "tables of a module; it is refused beyond this and the following limits"},
+		{"module table elements", strconv.Itoa(MaxTableElements), "", "elements of all tables together, 8 bytes each in every Faaslet; `table.grow` fails beyond it. As many in all element segments"},
+		{"module globals", strconv.Itoa(MaxGlobals), "", "globals of a module"},
+		{"module functions", strconv.Itoa(MaxFunctions), "", "functions of a module, imported ones included"},
+		{"module imports", strconv.Itoa(MaxImports), "", "imports of a module"},
+		{"module types", strconv.Itoa(MaxTypes), "", "function types of a module"},
+		{"module type values", strconv.Itoa(MaxTypeValues), "", "parameters and results of all its function types"},
+		{"module function values", strconv.Itoa(MaxFuncValues), "", "parameters and results of all its functions"},
+		{"module passed values", "100000 + 4 per byte of module", "", "parameters and results of all calls and blocks in a module that has a type with more than 16"},
+		{"module nesting", strconv.Itoa(MaxNesting), "", "blocks within blocks of a function"},
+		{"function names", "128 bytes", "", "of a function's name in a backtrace; the rest is cut"},
+		{"backtrace", "32 frames", "", "innermost frames that a failed call is answered with"},
+		{"error", "60KiB", "", "a failed call's error; stderr and backtrace are cut to fit"},
+		{"compile time", "10s + 10s per MiB begun", "", "processor time for compiling a module, by its size, within the compiler's own limit"},
+		{"compile memory", "1GiB + 64MiB per MiB begun", "", "memory for compiling a module, within the compiler's own limit"},
+		{"artefact", "16MiB + 64MiB per MiB begun", "", "a module's compiled code"},
 		{"log", DefaultLog.String(), "", "stderr of a call, and stdout where it is not the output; the rest is dropped and said so"},
 		{"error stderr", Size(MaxErrorStderr).String(), "", "stderr that travels with a failed call"},
 		{"log lines", "1000", "", "lines kept per function for `shoal logs`, each of at most 4 KiB; a worker sends 200 lines and 64 KiB a second for a function after a burst of 1000 lines or 512 KiB, and says how many it dropped"},

@@ -1,6 +1,10 @@
 package wasmbin
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/shoal-run/shoal/bus/faas"
+)
 
 func (p *parser) codes(r *reader, s *section) {
 	m := p.m
@@ -52,7 +56,7 @@ func (m *Module) walk(r *reader, follow *paths) {
 	follow.reset()
 	before := r.p
 	for depth := 1; depth > 0; {
-		if !long {
+		if !long && !m.wide {
 			if last := r.skipPlain(); last >= 0 {
 				before = last
 			}
@@ -61,6 +65,9 @@ func (m *Module) walk(r *reader, follow *paths) {
 		o := r.instruction()
 		if r.err != nil {
 			return
+		}
+		if m.wide {
+			m.pass(r, o, at)
 		}
 		if long {
 			if follow.wants(r.p - at) {
@@ -71,7 +78,10 @@ func (m *Module) walk(r *reader, follow *paths) {
 		}
 		switch o {
 		case opBlock, opLoop, opIf:
-			depth++
+			if depth++; depth > faas.MaxNesting {
+				r.fail(at, "blocks nested %d deep: no more than %d are allowed", depth, faas.MaxNesting)
+				return
+			}
 		case opEnd:
 			depth--
 		default:
@@ -80,6 +90,39 @@ func (m *Module) walk(r *reader, follow *paths) {
 		before = at
 	}
 	r.end()
+}
+
+// What calls and blocks pass takes the compiler 20 µs a value, however it came to be: a call with a thousand results whose
+// callee takes a thousand parameters has two bytes. Code whose types are no wider than wide is too slow a way.
+const (
+	wide       = 16
+	passedFree = 100_000
+	passedByte = 4 // more for each byte of the module; code that makes each value by itself needs one byte at least
+)
+
+// pass counts what the instruction o passes to a function or a block.
+func (m *Module) pass(r *reader, o op, at int) {
+	switch o {
+	case opCall:
+		if int64(r.imm) < int64(len(m.Funcs)) {
+			m.passed += m.FuncType(r.imm).size()
+		}
+	case opCallIndirect:
+		if int64(r.imm) < int64(len(m.Types)) {
+			m.passed += m.Types[r.imm].size()
+		}
+	case opBlock, opLoop, opIf:
+		if b := (&reader{b: r.b[:r.p], p: at + 1}); b.b[b.p]&0xc0 != 0x40 {
+			if i := b.sleb(33); i >= 0 && i < int64(len(m.Types)) {
+				m.passed += m.Types[i].size()
+			}
+		}
+	default:
+		return
+	}
+	if most := passedFree + passedByte*len(m.raw); m.passed > most {
+		r.fail(at, "%d values passed by calls and blocks: no more than %d are allowed in a module of %d bytes", m.passed, most, len(m.raw))
+	}
 }
 
 // skipPlain skips the instructions that nobody has to look at, as long as their immediates have one byte each: most of
@@ -131,54 +174,55 @@ func (o op) String() string {
 
 // The instructions that code here looks at.
 const (
-	opUnreachable op = 0x00
-	opBlock       op = 0x02
-	opLoop        op = 0x03
-	opIf          op = 0x04
-	opElse        op = 0x05
-	opEnd         op = 0x0b
-	opBr          op = 0x0c
-	opBrIf        op = 0x0d
-	opBrTable     op = 0x0e
-	opReturn      op = 0x0f
-	opCall        op = 0x10
-	opLocalGet    op = 0x20
-	opLocalSet    op = 0x21
-	opLocalTee    op = 0x22
-	opGlobalGet   op = 0x23
-	opGlobalSet   op = 0x24
-	opTableSet    op = 0x26
-	opMemorySize  op = 0x3f
-	opMemoryGrow  op = 0x40
-	opI32Const    op = 0x41
-	opI64Const    op = 0x42
-	opF32Const    op = 0x43
-	opF64Const    op = 0x44
-	opI32Eq       op = 0x46
-	opI32LtU      op = 0x49
-	opI32GtU      op = 0x4b
-	opI32LeU      op = 0x4d
-	opI64GtU      op = 0x56
-	opI32Add      op = 0x6a
-	opI32Sub      op = 0x6b
-	opI32Mul      op = 0x6c
-	opI64Add      op = 0x7c
-	opI64Sub      op = 0x7d
-	opI64Mul      op = 0x7e
-	opI64Shl      op = 0x86
-	opI64ExtendU  op = 0xad
-	opRefNull     op = 0xd0
-	opRefFunc     op = 0xd2
-	opMemoryInit  op = 0xfc<<16 | 8
-	opDataDrop    op = 0xfc<<16 | 9
-	opMemoryCopy  op = 0xfc<<16 | 10
-	opMemoryFill  op = 0xfc<<16 | 11
-	opTableInit   op = 0xfc<<16 | 12
-	opElemDrop    op = 0xfc<<16 | 13
-	opTableCopy   op = 0xfc<<16 | 14
-	opTableGrow   op = 0xfc<<16 | 15
-	opTableFill   op = 0xfc<<16 | 17
-	opV128Const   op = 0xfd<<16 | 12
+	opUnreachable  op = 0x00
+	opBlock        op = 0x02
+	opLoop         op = 0x03
+	opIf           op = 0x04
+	opElse         op = 0x05
+	opEnd          op = 0x0b
+	opBr           op = 0x0c
+	opBrIf         op = 0x0d
+	opBrTable      op = 0x0e
+	opReturn       op = 0x0f
+	opCall         op = 0x10
+	opCallIndirect op = 0x11
+	opLocalGet     op = 0x20
+	opLocalSet     op = 0x21
+	opLocalTee     op = 0x22
+	opGlobalGet    op = 0x23
+	opGlobalSet    op = 0x24
+	opTableSet     op = 0x26
+	opMemorySize   op = 0x3f
+	opMemoryGrow   op = 0x40
+	opI32Const     op = 0x41
+	opI64Const     op = 0x42
+	opF32Const     op = 0x43
+	opF64Const     op = 0x44
+	opI32Eq        op = 0x46
+	opI32LtU       op = 0x49
+	opI32GtU       op = 0x4b
+	opI32LeU       op = 0x4d
+	opI64GtU       op = 0x56
+	opI32Add       op = 0x6a
+	opI32Sub       op = 0x6b
+	opI32Mul       op = 0x6c
+	opI64Add       op = 0x7c
+	opI64Sub       op = 0x7d
+	opI64Mul       op = 0x7e
+	opI64Shl       op = 0x86
+	opI64ExtendU   op = 0xad
+	opRefNull      op = 0xd0
+	opRefFunc      op = 0xd2
+	opMemoryInit   op = 0xfc<<16 | 8
+	opDataDrop     op = 0xfc<<16 | 9
+	opMemoryCopy   op = 0xfc<<16 | 10
+	opMemoryFill   op = 0xfc<<16 | 11
+	opTableInit    op = 0xfc<<16 | 12
+	opElemDrop     op = 0xfc<<16 | 13
+	opTableCopy    op = 0xfc<<16 | 14
+	opTableGrow    op = 0xfc<<16 | 15
+	opTableFill    op = 0xfc<<16 | 17
+	opV128Const    op = 0xfd<<16 | 12
 )
 
 // blockEmpty is the type of a block that takes and leaves nothing.
@@ -197,7 +241,7 @@ func (r *reader) instruction() op {
 		r.imm = r.u32()
 	case immTwo:
 		r.imm = r.u32()
-		r.u32()
+		r.imm2 = r.u32()
 	case immMem:
 		r.memArg()
 	case imm32:

@@ -23,6 +23,8 @@ type Module struct {
 	bodies        []body
 	sites         []site   // what Instrument replaces, in the order of the code
 	tablesGrow    bool     // some function has a table.grow
+	wide          bool     // some type has more than wide values
+	passed        int      // parameters and results of calls and blocks, if wide
 	segments      []uint32 // the length of every data segment
 	changed       change   // what of an instance the code changes besides memory and globals
 }
@@ -75,6 +77,9 @@ func typeList(types []byte) string {
 	}
 	return "(" + strings.Join(names, ", ") + ")"
 }
+
+// size is how many parameters and results t has.
+func (t FuncType) size() int { return len(t.Params) + len(t.Results) }
 
 func (t FuncType) equal(params, results []byte) bool {
 	return string(t.Params) == string(params) && string(t.Results) == string(results)

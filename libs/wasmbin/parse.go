@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/shoal-run/shoal/bus/faas"
 )
 
 // The section ids.
@@ -41,10 +43,10 @@ var sectionKinds = [...]sectionKind{
 const (
 	maxName      = 100_000
 	maxSections  = 10_000
-	maxTypes     = 999_000
-	maxFuncs     = 999_000
+	maxTypes     = faas.MaxTypes
+	maxFuncs     = faas.MaxFunctions
 	maxGlobals   = 999_000
-	maxImports   = 100_000
+	maxImports   = faas.MaxImports
 	maxExports   = 100_000
 	maxTables    = 100
 	maxMemories  = 100
@@ -53,7 +55,7 @@ const (
 	maxLocals    = 50_000
 	maxBody      = 7_654_321
 	maxPages     = 1 << 16 // of a 32-bit memory
-	maxElemItems = 10_000_000
+	maxElemItems = faas.MaxTableElements
 )
 
 // Parse reads a module. Every error is a *FormatError.

@@ -182,7 +182,7 @@ func TestParseRefusesSectionFloods(t *testing.T) {
 }
 
 func TestDeepNestingIsNoRecursion(t *testing.T) {
-	const depth = 1_000_000
+	const depth = faas.MaxNesting - 1
 	in := append(bytes.Repeat([]byte{0x02, 0x40}, depth), bytes.Repeat([]byte{0x0b}, depth)...)
 	mustParse(t, module(sec(secType, vec(noTypes)), sec(secFunction, vec([]byte{0})), sec(secCode, vec(codeBody(in...)))))
 }

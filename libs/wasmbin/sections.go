@@ -1,6 +1,10 @@
 package wasmbin
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/shoal-run/shoal/bus/faas"
+)
 
 // Why parts of the format are refused.
 const (
@@ -66,6 +70,7 @@ func (r *reader) valTypes(what string) []byte {
 func (p *parser) types(r *reader, s *section) {
 	n := r.vector(s, 3, maxTypes, "types")
 	p.m.Types = make([]FuncType, 0, n)
+	values := 0
 	for range n {
 		at := r.p
 		switch form := r.u8(); form {
@@ -79,6 +84,11 @@ func (p *parser) types(r *reader, s *section) {
 		if r.err != nil {
 			return
 		}
+		if values += t.size(); values > faas.MaxTypeValues {
+			r.fail(at, "%d parameters and results of types: no more than %d are allowed", values, faas.MaxTypeValues)
+			return
+		}
+		p.m.wide = p.m.wide || t.size() > wide
 		p.m.Types = append(p.m.Types, t)
 	}
 }
@@ -128,9 +138,15 @@ func (p *parser) functions(r *reader, s *section) {
 	m := p.m
 	n := r.vector(s, 1, uint32(maxFuncs-len(m.Funcs)), "functions")
 	m.Funcs = slices.Grow(m.Funcs, n)
+	values := 0
 	for range n {
+		at := r.p
 		i := p.typeIndex(r)
 		if r.err != nil {
+			return
+		}
+		if values += m.Types[i].size(); values > faas.MaxFuncValues {
+			r.fail(at, "%d parameters and results of functions: no more than %d are allowed", values, faas.MaxFuncValues)
 			return
 		}
 		m.Funcs = append(m.Funcs, i)
@@ -295,6 +311,7 @@ func (p *parser) start(r *reader) {
 // 2 it names a table (or, with 1, is declarative), 4 its items are expressions.
 func (p *parser) elements(r *reader) {
 	n := r.count(2, maxSegments, "element segments")
+	all := 0
 	for range n {
 		at := r.p
 		flags := r.u32()
@@ -315,7 +332,13 @@ func (p *parser) elements(r *reader) {
 				r.fail(r.p-1, "unknown element kind %d", kind)
 			}
 		}
-		for range r.count(1, maxElemItems, "elements") {
+		from := r.p
+		items := r.count(1, maxElemItems+1, "elements")
+		if all += items; all > maxElemItems {
+			r.fail(from, "%d elements in segments: no more than %d are allowed", all, maxElemItems)
+			return
+		}
+		for range items {
 			if flags&4 != 0 {
 				r.constExpr()
 			} else {

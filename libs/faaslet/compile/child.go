@@ -29,6 +29,8 @@ type Confinement struct {
 	Memory     bool   `json:"memory"`       // it can't take more than its limit
 	CPU        bool   `json:"cpu"`          // nor more processor time
 	Parent     bool   `json:"parent"`       // it dies with its parent
+	Inherited  bool   `json:"inherited"`    // it has no descriptors of its parent but its own three
+	Priority   bool   `json:"priority"`     // it lets others go first
 }
 
 // Missing names what does not hold, in words; nil when everything does.
@@ -45,6 +47,8 @@ func (c Confinement) Missing() []string {
 		{c.Memory, "memory"},
 		{c.CPU, "processor time"},
 		{c.Parent, "the death of its parent"},
+		{c.Inherited, "inherited descriptors"},
+		{c.Priority, "priority"},
 	} {
 		if !m.holds {
 			out = append(out, m.what)
@@ -79,6 +83,8 @@ func child(spec string) error {
 		return fmt.Errorf("decode order: %w", err)
 	}
 	var c Confinement
+	c.Inherited = onlyStdio()
+	c.Priority = giveWay()
 	c.User = dropUser()
 	c.Parent = dieWith(o.Parent)
 	if !c.Parent && os.Getppid() != o.Parent {
@@ -114,6 +120,34 @@ func translate(module []byte) ([]byte, error) {
 	return e.Compile(module)
 }
 
+// onlyStdio reports whether this process has inherited no descriptors but its first three. What it opened itself, as its
+// runtime does, is closed on exec; what came through an exec is not.
+func onlyStdio() bool {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return false
+	}
+	for _, f := range all {
+		n, err := strconv.Atoi(f.Name())
+		if err != nil || n <= 2 {
+			continue
+		}
+		flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
+		if err == nil && flags&unix.FD_CLOEXEC == 0 { // err: that of the directory, closed by now
+			return false
+		}
+	}
+	return true
+}
+
+// giveWay reports whether this process has the low priority that its parent began it with. Where the kernel shares time
+// between sessions first, as it does for a process outside of any cgroup, the session gets a low one too.
+func giveWay() bool {
+	_ = os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(nice)), 0)
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	return err == nil && 20-n >= nice // the kernel's own numbers fall from 40 to 1
+}
+
 // dropUser becomes nobody where it may, and says so.
 func dropUser() string {
 	if os.Geteuid() == 0 {
@@ -138,6 +172,9 @@ func dieWith(parent int) bool {
 	return os.Getppid() == parent
 }
 
+// maxThreads is how many threads nobody may have, all its processes together.
+const maxThreads = 4096
+
 // limit takes from this process what it does not need to compile, and notes what worked.
 func limit(o order, c *Confinement) {
 	space, data := sizes()
@@ -146,6 +183,9 @@ func limit(o order, c *Confinement) {
 		return unix.Setrlimit(what, &r) == nil
 	}
 	_ = set(unix.RLIMIT_CORE, 0)
+	if c.User != "" { // else it would count what else the worker's user runs
+		_ = set(unix.RLIMIT_NPROC, maxThreads)
+	}
 	memory := uint64(o.Memory)
 	c.Memory = space > 0 && set(unix.RLIMIT_DATA, data+memory)
 	// Of address space there may be more: each thread's allocator reserves some that it does not use.

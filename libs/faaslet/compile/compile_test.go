@@ -18,6 +18,7 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/wasmbin"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -87,11 +88,17 @@ func TestCompileAndRun(t *testing.T) {
 }
 
 func TestConfinement(t *testing.T) {
+	// A descriptor as a careless parent leaves it: not closed on exec.
+	open, err := unix.Open("/etc", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(open) }()
 	c, err := compile.Compiler{}.Probe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.NoNewPrivs || !c.Files || !c.Memory || !c.CPU || !c.Parent {
+	if !c.NoNewPrivs || !c.Files || !c.Memory || !c.CPU || !c.Parent || !c.Inherited || !c.Priority {
 		t.Errorf("what any user may do does not hold: %v", c.Missing())
 	}
 	if os.Geteuid() == 0 && c.User == "" {
@@ -144,6 +151,21 @@ func TestLimits(t *testing.T) {
 			t.Logf("%v; took %s", err, r.CPU)
 		})
 	}
+}
+
+// TestLimitsBySize has a module of 120 kB that makes the compiler take more than 4 GiB.
+func TestLimitsBySize(t *testing.T) {
+	const n = 10_000
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "(if (local.get %d) (then (local.set %d (local.get %d))))", i, i*7%n, (i+1)%n)
+	}
+	r, err := compile.Compiler{}.Run(t.Context(), assemble(t, fmt.Sprintf(`(module (memory (export "memory") 1)
+	  (func (export "_start") (local %s) %s))`, strings.Repeat(" i32", n), b.String())))
+	if faas.CodeOf(err) != faas.InvalidModule || !strings.Contains(err.Error(), "compiling it ") {
+		t.Errorf("error %v", err)
+	}
+	t.Logf("%v; took %s", err, r.CPU)
 }
 
 func TestContextEndsTheChild(t *testing.T) {

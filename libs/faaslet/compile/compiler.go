@@ -27,12 +27,31 @@ const (
 
 const maxStderr = 16 << 10
 
+// What a module may take of it by its size, within the Compiler's limits: several times what toolchains' modules do, which
+// is about a second of processor time and 3 MiB of artefact for each MiB. A small module that needs more is made for it.
+const (
+	cpuBase, cpuPerMiB           = 10 * time.Second, 10 * time.Second
+	memoryBase, memoryPerMiB     = 1 * faas.GiB, 64 * faas.MiB
+	artefactBase, artefactPerMiB = 16 * faas.MiB, 64 * faas.MiB
+)
+
+// within returns c with limits that are no more than a module of size bytes may take.
+func (c Compiler) within(size int) Compiler {
+	mib := faas.Size(size>>20) + 1
+	c.CPU = min(c.CPU, cpuBase+time.Duration(mib)*cpuPerMiB)
+	c.Memory = min(c.Memory, memoryBase+mib*memoryPerMiB)
+	c.artefact = min(MaxArtefact, artefactBase+mib*artefactPerMiB)
+	return c
+}
+
 // Compiler compiles modules, each in a child of its own. The zero value has the defaults. It is safe for concurrent use;
 // how many children there may be at once is up to the caller.
 type Compiler struct {
 	Memory faas.Size     // that the child may take, at most
 	CPU    time.Duration // processor time of the child, at most; whole seconds
 	Wall   time.Duration // of a compilation, at most; ctx may say less
+
+	artefact faas.Size // of the artefact, at most; within sets it
 }
 
 // Result is what a child came back with.
@@ -44,7 +63,7 @@ type Result struct {
 
 // Compile returns the artefact of module for this machine's processor and this program's engine. Errors are *faas.Error:
 // invalid_module when the compiler refuses the module, with its reason, or when the module needs more than a limit, which
-// is named; deadline_exceeded or cancelled, or its cause, when ctx ended; internal when the child crashed or could not be
+// is named, that of the Compiler or that of a module of its size; deadline_exceeded or cancelled, or its cause, when ctx ended; internal when the child crashed or could not be
 // started.
 func (c Compiler) Compile(ctx context.Context, module []byte) ([]byte, error) {
 	r, err := c.Run(ctx, module)
@@ -80,7 +99,7 @@ func (c Compiler) withDefaults() Compiler {
 var errWall = errors.New("wall limit")
 
 func (c Compiler) spawn(ctx context.Context, job string, module []byte) (Result, error) {
-	c = c.withDefaults()
+	c = c.withDefaults().within(len(module))
 	if !armed.Load() {
 		return Result{}, faas.Errorf(faas.Internal, "this program can't compile: its main does not call compile.MaybeChild")
 	}
@@ -105,7 +124,7 @@ func (c Compiler) judge(ctx context.Context, cmd *exec.Cmd, conf Confinement, er
 	var exit *exec.ExitError
 	switch {
 	case stdout.over:
-		return r, faas.Errorf(faas.InvalidModule, "its compiled code is larger than %s", MaxArtefact)
+		return r, faas.Errorf(faas.InvalidModule, "its compiled code is larger than %s", c.artefact)
 	case err != nil && ctx.Err() != nil:
 		return r, c.endOf(ctx)
 	case errors.As(err, &exit):

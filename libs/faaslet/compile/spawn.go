@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -21,6 +22,7 @@ const (
 	argv0  = "shoal-compile" // the child's name in a process list
 	marker = "SHOAL_COMPILE_CHILD"
 	nobody = 65534
+	nice   = 10
 
 	jobCompile = "compile"
 	jobProbe   = "probe"
@@ -57,12 +59,16 @@ func (c Compiler) child(ctx context.Context, job string, module []byte) func() (
 			return Result{}, faas.Errorf(faas.Internal, "give up privileges for the compile child: %v", err)
 		}
 	}
+	// The child inherits the priority of this thread. It is the compiler that waits, not the calls.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
+	// Go's own descriptors are closed on exec, but for those that somebody left to this process, or that C opened.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	spec, err := json.Marshal(order{Job: job, Parent: os.Getpid(), Memory: c.Memory, CPU: c.CPU})
 	if err != nil {
 		return func() (Result, error) { return Result{}, faas.Errorf(faas.Internal, "%v", err) }
 	}
 	for _, ns := range namespaces {
-		stdout, stderr := &bounded{limit: int64(MaxArtefact) + 1<<20}, &bounded{limit: maxStderr, quiet: true}
+		stdout, stderr := &bounded{limit: int64(c.artefact) + 1<<20}, &bounded{limit: maxStderr, quiet: true}
 		cmd := exec.CommandContext(ctx, "/proc/self/exe")
 		cmd.Args = []string{argv0}
 		// A child built with the race detector would wait a second at its end, for threads that it does not have.

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -28,12 +29,7 @@ func TestPlannersKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc := c.Connect(t)
-	h := holder.New(nc, nc, nowhere{}, slog.New(slog.DiscardHandler))
-	if err := h.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Close)
+	h := holderOf(t, c)
 	place := func() *faas.Error {
 		id := faas.NewCallID()
 		return h.Do(t.Context(), &faas.Call{ID: id, Root: id, Name: echo, Version: fn.Version, Timeout: time.Second, Input: make([]byte, 8)}).Err
@@ -85,21 +81,53 @@ func TestPlannersKilled(t *testing.T) {
 	awaitIdle(t, c)
 }
 
-// TestPlannerFrozen defends promise 5 for the calls that a frozen planner was to place.
+// TestPlannerFrozen defends promise 5 for the calls that a frozen planner was to place: half of them, for as long as the
+// server believes that it listens.
 func TestPlannerFrozen(t *testing.T) {
-	c, ls := start(t, framework.ClusterConfig{Slots: 2, Queue: 2})
-	l := ls.run(shape{label: "A", rate: 200, each: 6, work: mixed}, everybody(t, c)...) // workers are full now and then: calls go to planners
-	l.awaitProgress(t, 100)
-	from := l.Since()
-	c.Planners[0].Freeze(t)
-	l.awaitPast(t, from+4*time.Second)
-	c.Planners[0].Thaw(t)
-	to := l.Since()
-	l.awaitProgress(t, 100)
-	l.end()
-	ls.settle(t)
-	l.check(t, history.Rules{
-		Faults: []history.Fault{fault("freeze a planner", from, to-from+toFrozen)}, Allowed: []faas.Code{faas.Unavailable, faas.NoCapacity},
+	c, ls := start(t, framework.ClusterConfig{})
+	fn, err := c.Gateways[0].Function(t.Context(), echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned := holderOf(t, c)
+	warm := ls.run(shape{label: "W", rate: 60, each: 4, work: mixed}, everybody(t, c)...)
+	cold := ls.run(shape{label: "C", rate: 60, each: 16}, func(input []byte) ([]byte, faas.WorkerID, error) {
+		id := faas.NewCallID()
+		r := planned.Do(context.Background(), &faas.Call{ID: id, Root: id, Name: echo, Version: fn.Version, Timeout: patience, Input: input})
+		if r.Err != nil {
+			return nil, "", r.Err
+		}
+		return r.Output, r.Worker, nil
 	})
+	warm.awaitProgress(t, 50)
+	cold.awaitProgress(t, 50)
+	from, fromWarm := cold.Since(), warm.Since()
+	c.Planners[0].Freeze(t)
+	cold.awaitPast(t, from+4*time.Second)
+	c.Planners[0].Thaw(t)
+	cold.awaitPast(t, cold.Since()+time.Second) // what it had in hand is placed now, and cancelled
+	cold.awaitProgress(t, 50)
+	to, toWarm := cold.Since(), warm.Since()
+	cold.end()
+	warm.end()
+	ls.settle(t)
+	allowed := []faas.Code{faas.Unavailable}
+	s := cold.check(t, history.Rules{Faults: []history.Fault{fault("freeze", from, to-from)}, Allowed: allowed, MaxFailure: toFrozen})
+	if s.Failed[faas.Unavailable] == 0 {
+		t.Error("no call failed: none was with the frozen planner")
+	}
+	warm.check(t, history.Rules{Faults: []history.Fault{fault("freeze", fromWarm, toWarm-fromWarm)}, Allowed: allowed, MaxFailure: toFrozen})
 	awaitIdle(t, c)
+}
+
+// holderOf returns a holder of calls that knows no worker.
+func holderOf(t testing.TB, c *framework.Cluster) *holder.Holder {
+	t.Helper()
+	nc := c.Connect(t)
+	h := holder.New(nc, nc, nowhere{}, slog.New(slog.DiscardHandler))
+	if err := h.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	return h
 }

@@ -47,10 +47,11 @@ type Planner struct {
 	ready   chan struct{}
 	kick    chan struct{} // has a value when routes may be due
 
-	mu        sync.Mutex
-	view      *View
-	refreshed time.Time // when every route was last told
-	refresh   bool      // somebody has come who knows no route
+	mu         sync.Mutex
+	view       *View
+	refreshed  time.Time // when every route was last told
+	refresh    bool      // somebody has come who knows no route
+	reconnects uint64    // of Control, as far as was taken note of
 }
 
 // New returns a Planner that does nothing before Run.
@@ -93,6 +94,7 @@ func (p *Planner) Run(ctx context.Context) error {
 func (p *Planner) changed(c members.Change) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.noticeLoss()
 	switch c.Kind {
 	case members.Joined:
 		p.view.Set(c.Worker)
@@ -105,9 +107,19 @@ func (p *Planner) changed(c members.Change) {
 	p.wake()
 }
 
+// noticeLoss takes note that the connection was lost and is back. Who was not heard since may not listen yet, and a call
+// that is passed on to nobody is lost: its holder hears only that it moved. Preconditions: mu.
+func (p *Planner) noticeLoss() {
+	if n := p.cfg.Control.Stats().Reconnects; n != p.reconnects {
+		p.reconnects = n
+		p.view.Lost()
+	}
+}
+
 func (p *Planner) beat(w faas.Worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.noticeLoss()
 	p.view.Set(w)
 	if len(p.view.dirty) > 0 {
 		p.wake()
@@ -206,6 +218,10 @@ func (p *Planner) place(c *faas.Call, now time.Time) (faas.WorkerID, *faas.Error
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.noticeLoss()
+	if !p.cfg.Control.IsConnected() {
+		return "", faas.Errorf(faas.Unavailable, "the connection to the workers is lost")
+	}
 	id, ok := Place(p.view, Request{
 		Name: c.Name, Version: c.Version, Refused: c.Refused, Now: now, Tie: binary.BigEndian.Uint64(c.ID[8:]),
 	})
@@ -215,6 +231,8 @@ func (p *Planner) place(c *faas.Call, now time.Time) (faas.WorkerID, *faas.Error
 		return id, nil
 	case n == 0:
 		return "", faas.Errorf(faas.Unavailable, "no workers have joined")
+	case p.view.Unheard() == n:
+		return "", faas.Errorf(faas.Unavailable, "the connection to the workers was lost; none has been heard since")
 	default:
 		return "", faas.Errorf(faas.NoCapacity, "none of %d workers takes %s now", n, c.Name)
 	}

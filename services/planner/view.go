@@ -32,6 +32,7 @@ type load struct {
 	room   int32 // calls that may be queued
 	placed int32 // calls placed here that the worker has not told of yet
 	closed bool  // draining: takes nothing
+	lost   bool  // not heard since the connection was lost: it may not listen
 	seen   int64 // when it told, in Unix nanoseconds
 }
 
@@ -45,7 +46,7 @@ func (l *load) less(o *load) bool {
 
 // open reports whether the worker said that it takes calls: it has a free slot or room in its queue. What was placed since
 // does not count: it may be done already, and the worker has the last word.
-func (l *load) open() bool { return !l.closed && (l.free > 0 || l.queued < l.room) }
+func (l *load) open() bool { return !l.closed && !l.lost && (l.free > 0 || l.queued < l.room) }
 
 type node struct {
 	id    faas.WorkerID
@@ -83,6 +84,24 @@ func NewView() *View {
 
 // Len returns how many workers there are.
 func (v *View) Len() int { return len(v.nodes) }
+
+// Lost has every worker take no calls until it is heard again.
+func (v *View) Lost() {
+	for i := range v.loads {
+		v.loads[i].lost = true
+	}
+}
+
+// Unheard returns how many workers were not heard since Lost.
+func (v *View) Unheard() int {
+	n := 0
+	for i := range v.loads {
+		if v.loads[i].lost {
+			n++
+		}
+	}
+	return n
+}
 
 // Set takes what a worker says of itself, in place of what it said before.
 func (v *View) Set(w faas.Worker) {

@@ -51,6 +51,9 @@ func (w *Worker) Describe() faas.Worker {
 		Memory: faas.Size(w.rss.Load()), Started: w.started,
 		Slots: faas.Slots{Total: w.cfg.Slots, Free: max(w.cfg.Slots-admitted, 0), Queued: max(admitted-running, 0), Queue: cmp.Or(w.pace.room(w.cfg.Slots, w.cfg.Queue), -1)},
 	}
+	if !w.listens() {
+		d.Slots.Free, d.Slots.Queue = 0, -1
+	}
 	for _, p := range w.allPools() {
 		if c := p.counts(); c.Ready+c.Running > 0 {
 			d.Warm = append(d.Warm, c)

@@ -44,6 +44,7 @@ type Worker struct {
 	rss      atomic.Int64  // resident memory at the last sweep, bytes
 	replaced atomic.Bool   // the others took this incarnation for dead
 	seq      atomic.Uint64 // of worker events
+	linked   atomic.Uint64 // count of reconnects of Calls up to which the server knows of the subscriptions
 
 	modules *modules
 	builder *builder
@@ -107,6 +108,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.endAhead()
 	defer w.closeFaaslets()
 
+	w.linked.Store(w.cfg.Calls.Stats().Reconnects)
 	subs, err := w.subscribe(live)
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
@@ -122,6 +124,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Add("builder", func(context.Context) error { return w.builder.run(stop) })
 	g.Add("sweep", func(context.Context) error { return w.sweep(stop) })
 	g.Add("beat", func(context.Context) error { return w.beat(stop) })
+	g.Add("link", func(context.Context) error { return w.link(stop) })
 	g.Add("drain", func(context.Context) error {
 		defer stopped()
 		select {

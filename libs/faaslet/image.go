@@ -23,7 +23,7 @@ const (
 	// maxDirty is how many pages of 4 KiB a reset puts back. Every page that was ever written since the Faaslet was restored
 	// is put back each time: beyond this, a new one that shares the image's pages again is the better start for the next
 	// call, which may write little.
-	maxDirty = 1024
+	maxDirty = 2048
 )
 
 // Image is what Faaslets of one Module with equal Setups begin from and are reset to: the linear memory, copied on write,
@@ -139,7 +139,7 @@ func (f *Faaslet) restore(image *capi.Image) *faas.Error {
 
 // Reset makes f ready for another call after Run: memory and globals are again what they were before the first one, and
 // nothing of the calls so far is left. It reports false when that can't be done, or costs more than a new Faaslet: there is
-// no image, memory grew, more than 4 MiB of it was written, or the call ended in an internal error. f is to be closed then.
+// no image, memory grew, more than 8 MiB of it was written, or the call ended in an internal error. f is to be closed then.
 func (f *Faaslet) Reset() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

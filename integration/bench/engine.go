@@ -40,6 +40,18 @@ func (b *bench) engineFigures() []*figure {
 				return l.WrapperLives(n)
 			}), baselineName: "the same over wasmtime-go",
 		},
+		{
+			key: "engine.warm_call", unit: "µs", what: "one call in a Faaslet that is reset after it",
+			value:    b.perLife(func(ctx context.Context, l *labs, n int) error { return l.WarmCalls(ctx, 1, n) }),
+			baseline: b.perLife(func(ctx context.Context, l *labs, n int) error { return l.Lives(ctx, n) }), baselineName: "a new Faaslet for it",
+		},
+		{
+			key: "engine.warm_scaling", unit: "×", what: "calls with a reset on two threads ÷ on one",
+			value: b.scaling(func(ctx context.Context, l *labs, threads, n int) error { return l.WarmCalls(ctx, threads, n) }),
+			baseline: b.scaling(func(ctx context.Context, l *labs, threads, n int) error {
+				return l.LivesOn(ctx, threads, n)
+			}), baselineName: "a new Faaslet for each call",
+		},
 	}
 }
 
@@ -88,5 +100,26 @@ func (b *bench) perLife(f func(ctx context.Context, l *labs, n int) error) probe
 			return n, f(ctx, l, n)
 		})(ctx, d)
 		return ns / 1000, err
+	}
+}
+
+// scaling returns a probe that gives how many times as many calls f makes per second on two threads as on one. f makes n
+// calls on each.
+func (b *bench) scaling(f func(ctx context.Context, l *labs, threads, n int) error) probe {
+	return func(ctx context.Context, d time.Duration) (float64, error) {
+		l, err := b.openLab()
+		if err != nil {
+			return 0, err
+		}
+		const batch = 2_000
+		var took [2]time.Duration // on one thread, on two; in turns
+		for i := 0; i%2 != 0 || took[0]+took[1] < d && ctx.Err() == nil; i++ {
+			began := time.Now()
+			if err := f(ctx, l, i%2+1, batch); err != nil {
+				return 0, err
+			}
+			took[i%2] += time.Since(began)
+		}
+		return 2 * float64(took[0]) / float64(took[1]), context.Cause(ctx)
 	}
 }

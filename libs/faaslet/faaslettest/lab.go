@@ -4,7 +4,9 @@ package faaslettest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
 
@@ -219,6 +221,49 @@ func (l *Lab) Lives(ctx context.Context, n int) error {
 		}
 	}
 	return nil
+}
+
+// WarmCalls makes n calls in each of a number of Faaslets at the same time, each of which is reset after every call.
+func (l *Lab) WarmCalls(ctx context.Context, threads, n int) error {
+	image := l.module.NewImage()
+	defer image.Close()
+	return together(ctx, threads, func(ctx context.Context) error {
+		f, ferr := l.module.New(ctx, faaslet.Setup{Image: image})
+		if ferr != nil {
+			return ferr
+		}
+		defer f.Close()
+		for range n {
+			out := f.Run(ctx, hostapi.NewCall(hostapi.CallConfig{Ctx: ctx, Kind: faas.Reactor}))
+			if out.Err != nil {
+				return out.Err
+			}
+			if !f.Reset() {
+				return errors.New("a Faaslet was not reset")
+			}
+		}
+		return nil
+	})
+}
+
+// LivesOn is Lives on several threads at the same time, n on each.
+func (l *Lab) LivesOn(ctx context.Context, threads, n int) error {
+	return together(ctx, threads, func(ctx context.Context) error { return l.Lives(ctx, n) })
+}
+
+// together runs f on a number of goroutines, each with a context of its own as calls have one, and returns what went wrong.
+func together(ctx context.Context, threads int, f func(context.Context) error) error {
+	errs := make([]error, threads)
+	var wg sync.WaitGroup
+	for i := range threads {
+		wg.Go(func() {
+			own, cancel := context.WithCancel(ctx)
+			defer cancel()
+			errs[i] = f(own)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // Close frees the Lab.

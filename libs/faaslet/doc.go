@@ -1,8 +1,8 @@
 // Package faaslet is the engine: it turns modules into Faaslets and runs calls in them.
 //
 // An Engine links modules to a hostapi.Table. A Module is a compiled artefact, loaded and ready to be instantiated; a
-// Faaslet is one instance with a memory, a store and limits of its own, which serves one call on the thread that its
-// goroutine is on. Everything a guest can do to itself, a trap, a loop, a deep recursion, a greedy memory.grow, a
+// Faaslet is one instance with a memory, a store and limits of its own, which serves a call on the thread that its
+// goroutine is on, and another one after it was reset from the Image that it began with. Everything a guest can do to itself, a trap, a loop, a deep recursion, a greedy memory.grow, a
 // non-zero exit, is an Outcome; nothing of it is an error of the worker.
 //
 // Lifetimes: a Faaslet keeps its Module, a Module its Engine. Close on any of them is idempotent and takes effect when
@@ -10,6 +10,6 @@
 //
 // The engine compiles nothing by itself: package compile does, in a child process.
 //
-// Locks, in the order they are taken: Faaslet.mu, Engine.load. Engine.load serialises loading and unloading of modules,
+// Locks, in the order they are taken: Faaslet.mu, Image.mu, Engine.load. Engine.load serialises loading and unloading of modules,
 // which wasmtime 25.0.0 does not survive concurrently (GHSA-7qmx-3fpx-r45m).
 package faaslet

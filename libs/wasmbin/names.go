@@ -33,14 +33,21 @@ func (m *Module) Names() Names {
 		case nameModule:
 			names.Module = sub.name()
 		case nameFunctions:
+			if names.Functions != nil {
+				continue
+			}
 			n := sub.count(2, maxFuncs, "names")
 			names.Functions = make(map[uint32]string, n)
+			next := uint32(0)
 			for range n {
 				i, name := sub.u32(), sub.name()
 				if sub.err != nil {
 					return names
 				}
-				names.Functions[i] = name
+				if i >= next { // a second name, or one out of order, is none
+					names.Functions[i] = name
+					next = i + 1
+				}
 			}
 		}
 	}

@@ -42,6 +42,7 @@ const (
 	MaxFuncValues    = 1_000_000 // parameters and results of all functions
 	MaxNesting       = 50_000    // blocks within blocks
 	MaxImports       = 10_000
+	MaxSparseData    = 64 << 20 // bytes
 )
 
 // Limits returns every limit, for docs and for checks.
@@ -61,6 +62,7 @@ func Limits() []Limit {
 		{"module type values", strconv.Itoa(MaxTypeValues), "", "parameters and results of all its function types"},
 		{"module function values", strconv.Itoa(MaxFuncValues), "", "parameters and results of all its functions"},
 		{"module passed values", "100000 + 4 per byte of module", "", "parameters and results of all calls and blocks in a module that has a type with more than 16"},
+		{"module sparse data", Size(MaxSparseData).String(), "", "initial data that is less than half of what it spans and spans more than 16MiB: copying it into each new Faaslet is not interrupted, and takes up to 1 ms per MiB"},
 		{"module nesting", strconv.Itoa(MaxNesting), "", "blocks within blocks of a function"},
 		{"function names", "128 bytes", "", "of a function's name in a backtrace; the rest is cut"},
 		{"backtrace", "32 frames", "", "innermost frames that a failed call is answered with"},

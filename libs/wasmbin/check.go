@@ -52,7 +52,7 @@ func (m *Module) check(host HostFunc) (Info, error) {
 	var info Info
 	for _, step := range []func(*Info) error{
 		func(info *Info) error { return m.checkImports(info, host) },
-		m.checkMemory, m.checkTables, m.checkStart, m.checkEntry,
+		m.checkMemory, m.checkData, m.checkTables, m.checkStart, m.checkEntry,
 	} {
 		if err := step(&info); err != nil {
 			return Info{}, err
@@ -131,6 +131,15 @@ func (m *Module) checkMemory(info *Info) error {
 	info.MemoryMin, info.MemoryMax = mem.Min*pageSize, maxPages*pageSize
 	if mem.HasMax {
 		info.MemoryMax = mem.Max * pageSize
+	}
+	return nil
+}
+
+// checkData refuses initial data that is copied, not mapped, into every Faaslet: nothing interrupts that.
+func (m *Module) checkData(*Info) error {
+	if n := m.active.copied(); n > faas.MaxSparseData {
+		return invalid("%s of initial data spread over %s of memory: no more than %s can be, unless it is half of what it spans",
+			faas.Size(n)>>20<<20, faas.Size(m.active.to-m.active.from)>>20<<20, faas.Size(faas.MaxSparseData))
 	}
 	return nil
 }

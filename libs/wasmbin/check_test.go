@@ -130,6 +130,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"many tables", module(sec(secTable, vec(slices.Repeat([][]byte{{funcref, 0, 1}}, 17)...))), "17 tables: a module can have 16"},
 		{"huge table", module(sec(secTable, vec([]byte{funcref, 0, 0x81, 0x80, 0x40}))), "its tables start with 1048577 elements together: they can have 1048576"},
 		{"tables together", module(sec(secTable, vec(slices.Repeat([][]byte{{funcref, 0, 0x80, 0x80, 0x08}}, 9)...))), "its tables start with 1179648 elements together"},
+		{"sparse data", sparse(17<<10, 4000, 64<<10), "of initial data spread over 1"},
+		{"sparse data at a global", module(sec(secData, vec(slices.Repeat([][]byte{slices.Concat([]byte{0, 0x23, 0, 0x0b}, appendU32(nil, 33<<20), make([]byte, 33<<20))}, 2)...))), "66MiB of initial data"},
 		{"many globals", module(sec(secGlobal, appendU32(nil, faas.MaxGlobals+1), bytes.Repeat([]byte{i32, 0, 0x41, 0, 0x0b}, faas.MaxGlobals+1))), "50001 globals: a module can have 50000"},
 		{"imported start", module(sec(secType, vec(noTypes)), sec(secImport, vec(importFunc("env", "s", 0))), sec(secStart, []byte{0})), "the start function is imported"},
 		{
@@ -166,5 +168,34 @@ func TestPrintable(t *testing.T) {
 	}
 	if n := len(printable(strings.Repeat("x", 5000))); n > 120 {
 		t.Errorf("%d bytes", n)
+	}
+}
+
+// sparse has n active data segments of size bytes, each gap bytes behind the one before.
+func sparse(n, size, gap int) []byte {
+	data := appendU32(nil, uint32(n))
+	for i := range n {
+		data = append(appendSigned(append(data, 0, byte(opI32Const)), int64(int32(uint32(i*gap)))), byte(opEnd))
+		data = append(appendU32(data, uint32(size)), make([]byte, size)...)
+	}
+	return module(sec(secData, data))
+}
+
+func TestCopiedData(t *testing.T) {
+	for _, k := range []struct {
+		b    []byte
+		want int64
+	}{
+		{sparse(0, 0, 0), 0},
+		{sparse(1, 100<<20, 0), 0},
+		{sparse(100, 1<<20, 2<<20), 0},
+		{sparse(5, 1<<20, 3<<20), 0},
+		{sparse(30, 1<<20, 3<<20), 30<<20 + 30*4096},
+		{sparse(1000, 1, 3<<20), 1000 + 1000*4096},
+	} {
+		m := mustParse(t, k.b)
+		if got := m.active.copied(); got != k.want {
+			t.Errorf("%+v: %d bytes are copied, want %d", m.active, got, k.want)
+		}
 	}
 }

@@ -26,7 +26,8 @@ type Module struct {
 	wide          bool     // some type has more than wide values
 	passed        int      // parameters and results of calls and blocks, if wide
 	segments      []uint32 // the length of every data segment
-	changed       change   // what of an instance the code changes besides memory and globals
+	active        actives
+	changed       change // what of an instance the code changes besides memory and globals
 }
 
 // section is one section as it lies in the module.

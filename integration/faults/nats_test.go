@@ -19,21 +19,26 @@ func TestNATSRestarted(t *testing.T) {
 		http = append(http, overHTTP(g, echo))
 	}
 	h := ls.run(shape{label: "H", rate: 100, each: 8, work: mixed}, http...)
-	n := ls.run(shape{label: "N", rate: 50, each: 4, work: mixed}, overNATS(c.Connect(t), echo), overNATS(c.Connect(t), echo))
-	var faults [2][]history.Fault
+	n := ls.run(shape{label: "N", rate: 50, each: 8, work: mixed}, overNATS(c.Connect(t), echo))
+	// Placed by planners, which are back before or after the workers are: a call that one passes on must fall on somebody.
+	p := ls.run(shape{label: "P", rate: 100, each: 16, work: mixed}, overPlanner(t, c))
+	loads := []*load{h, n, p}
+	faults := make([][]history.Fault, len(loads))
 	for _, how := range []struct {
 		name string
 		do   func(testing.TB)
 	}{{"stop", c.NATS.Stop}, {"kill", c.NATS.Kill}} {
-		h.awaitProgress(t, 100)
-		n.awaitProgress(t, 50)
-		fromH, fromN := h.Since(), n.Since()
+		from := make([]time.Duration, len(loads))
+		for i, l := range loads {
+			l.awaitProgress(t, 50)
+			from[i] = l.Since()
+		}
 		how.do(t)
-		h.awaitPast(t, fromH+1500*time.Millisecond)
+		h.awaitPast(t, h.Since()+time.Second)
 		began := time.Now()
 		c.NATS.Restart(t)
-		for _, p := range c.Gateways {
-			p.AwaitReady(t)
+		for _, g := range c.Gateways {
+			g.AwaitReady(t)
 		}
 		c.AwaitWorkers(t, len(c.Workers))
 		testenv.Eventually(t, patience, func() bool {
@@ -46,10 +51,10 @@ func TestNATSRestarted(t *testing.T) {
 		}, "calls do not work again")
 		t.Logf("%s: calls work %v after the server's start", how.name, time.Since(began).Round(time.Millisecond))
 		h.awaitPast(t, h.Since()+toKilled)
-		faults[0] = append(faults[0], fault(how.name, fromH, h.Since()-fromH))
-		faults[1] = append(faults[1], fault(how.name, fromN, n.Since()-fromN))
-		h.awaitProgress(t, 100)
-		n.awaitProgress(t, 50)
+		for i, l := range loads {
+			faults[i] = append(faults[i], fault(how.name, from[i], l.Since()-from[i]))
+			l.awaitProgress(t, 50)
+		}
 	}
 	c.Deploy(t, echo, guest(t, 7)) // all that watches the registry has come back too
 	for _, g := range c.Gateways {
@@ -57,13 +62,15 @@ func TestNATSRestarted(t *testing.T) {
 			t.Errorf("%s: %v, %v after a deploy", g.Name, r.Output, err)
 		}
 	}
-	h.end()
-	n.end()
+	for _, l := range loads {
+		l.end()
+	}
 	ls.settle(t)
 	s := h.check(t, history.Rules{Faults: faults[0], Allowed: []faas.Code{faas.Unavailable}, MaxFailure: toKilled})
 	if s.Failed[faas.Unavailable] == 0 {
 		t.Error("no call failed: the server was not missed")
 	}
+	p.check(t, history.Rules{Faults: faults[2], Allowed: []faas.Code{faas.Unavailable}, MaxFailure: toKilled})
 	n.check(t, history.Rules{Faults: faults[1], Allowed: []faas.Code{faas.Unavailable, timeout}})
 	awaitIdle(t, c)
 }

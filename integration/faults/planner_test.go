@@ -85,20 +85,8 @@ func TestPlannersKilled(t *testing.T) {
 // server believes that it listens.
 func TestPlannerFrozen(t *testing.T) {
 	c, ls := start(t, framework.ClusterConfig{})
-	fn, err := c.Gateways[0].Function(t.Context(), echo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	planned := holderOf(t, c)
 	warm := ls.run(shape{label: "W", rate: 60, each: 4, work: mixed}, everybody(t, c)...)
-	cold := ls.run(shape{label: "C", rate: 60, each: 16}, func(input []byte) ([]byte, faas.WorkerID, error) {
-		id := faas.NewCallID()
-		r := planned.Do(context.Background(), &faas.Call{ID: id, Root: id, Name: echo, Version: fn.Version, Timeout: patience, Input: input})
-		if r.Err != nil {
-			return nil, "", r.Err
-		}
-		return r.Output, r.Worker, nil
-	})
+	cold := ls.run(shape{label: "C", rate: 60, each: 16}, overPlanner(t, c))
 	warm.awaitProgress(t, 50)
 	cold.awaitProgress(t, 50)
 	from, fromWarm := cold.Since(), warm.Since()
@@ -118,6 +106,24 @@ func TestPlannerFrozen(t *testing.T) {
 	}
 	warm.check(t, history.Rules{Faults: []history.Fault{fault("freeze", fromWarm, toWarm-fromWarm)}, Allowed: allowed, MaxFailure: toFrozen})
 	awaitIdle(t, c)
+}
+
+// overPlanner returns a target all of whose calls are placed by a planner.
+func overPlanner(t testing.TB, c *framework.Cluster) target {
+	t.Helper()
+	fn, err := c.Gateways[0].Function(t.Context(), echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := holderOf(t, c)
+	return func(input []byte) ([]byte, faas.WorkerID, error) {
+		id := faas.NewCallID()
+		r := h.Do(context.Background(), &faas.Call{ID: id, Root: id, Name: echo, Version: fn.Version, Timeout: patience, Input: input})
+		if r.Err != nil {
+			return nil, "", r.Err
+		}
+		return r.Output, r.Worker, nil
+	}
 }
 
 // holderOf returns a holder of calls that knows no worker.

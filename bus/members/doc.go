@@ -5,7 +5,8 @@
 // which workers to ping, come out. Members drives a Table over the bus.
 //
 // A worker is pinged after two missed beats. When nobody listens any more it is dead at once, when it stays silent it is
-// dead after bus.DeadAfter. Time in which the watcher itself stood still, or had no connection, is nobody's silence.
+// dead after bus.DeadAfter. Time in which the watcher itself stood still, had no connection, or did not hear what it said to
+// itself over it, is nobody's silence.
 //
 // A worker lives once per incarnation. What a dead or departed incarnation still says is ignored, and one that was taken
 // for dead and speaks again is told so (bus.Rejoin), that it may come back as another. Of two incarnations of one worker

@@ -42,6 +42,7 @@ type Members struct {
 	onBeat   []func(faas.Worker)
 
 	rejoined map[faas.WorkerID]time.Time // when an incarnation was last told to come back; Run's goroutine only
+	echo     echo
 }
 
 // New returns a Members that knows nobody until Run.
@@ -150,6 +151,7 @@ func (m *Members) query(ctx context.Context) error {
 	if err := m.cfg.NC.FlushWithContext(ctx); err != nil {
 		return fmt.Errorf("flush subscriptions: %w", err)
 	}
+	m.heardSelf() // the server has answered
 	if err := m.cfg.NC.Publish(bus.WorkerQuerySubject(), nil); err != nil {
 		return fmt.Errorf("ask workers for their state: %w", err)
 	}
@@ -170,6 +172,16 @@ func (m *Members) onTick(inbox string) {
 	if !m.cfg.NC.IsConnected() {
 		return
 	}
+	if err := m.echo.say(m.cfg.NC, inbox, m.cfg.Now()); err != nil {
+		m.cfg.Log.Warn("nothing said to myself", "err", err)
+	}
+	wasDeaf := m.echo.deaf
+	if !m.echo.listens(m.cfg.Now()) {
+		if !wasDeaf {
+			m.cfg.Log.Warn("the bus is silent: no worker is judged until it speaks again")
+		}
+		return
+	}
 	m.deliver.Lock()
 	ping, changes := m.table.Tick(m.cfg.Now())
 	m.tell(changes, nil)
@@ -188,17 +200,12 @@ func (m *Members) onTick(inbox string) {
 	}
 }
 
-// take takes one message: an event, or the answer to a ping.
+// take takes one message: an event, an echo, or the answer to a ping.
 func (m *Members) take(msg *nats.Msg, inbox string) {
 	m.deliver.Lock()
 	defer m.deliver.Unlock()
 	if rest, ok := strings.CutPrefix(msg.Subject, inbox+"."); ok {
-		id := faas.WorkerID(rest)
-		if bus.IsNoResponders(msg) {
-			m.tell(m.table.NoResponders(id, m.cfg.Now()), nil)
-		} else {
-			m.table.Pong(id, m.cfg.Now())
-		}
+		m.answer(msg, rest)
 		return
 	}
 	id, err := bus.ParseWorkerEventSubject(msg.Subject)
@@ -223,6 +230,26 @@ func (m *Members) take(msg *nats.Msg, inbox string) {
 	case Invalid:
 		m.cfg.Log.Warn("worker event dropped", "worker", id, "err", "its name is "+e.Worker.Name)
 	case Stale, Older, Gone: // late, and nobody's fault
+	}
+}
+
+// answer takes what came to the inbox: an echo, or the answer to a ping. Preconditions: deliver.
+func (m *Members) answer(msg *nats.Msg, token string) {
+	now, id := m.cfg.Now(), faas.WorkerID(token)
+	switch {
+	case token == echoToken:
+		m.heardSelf()
+	case !bus.IsNoResponders(msg):
+		m.table.Pong(id, now)
+	case m.echo.listens(now): // else it may be old, and the worker back: another ping will tell
+		m.tell(m.table.NoResponders(id, now), nil)
+	}
+}
+
+// heardSelf notes that the connection carries, both ways.
+func (m *Members) heardSelf() {
+	if now := m.cfg.Now(); m.echo.hear(now) {
+		m.table.Forgive(now)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,13 @@ type watcher struct {
 // watch runs a Members until the test ends.
 func watch(t *testing.T, s *bustest.Server) *watcher {
 	t.Helper()
-	w := &watcher{nc: s.Connect(t)}
+	return watchOver(t, s.Connect(t))
+}
+
+// watchOver is watch over a connection.
+func watchOver(t *testing.T, nc *nats.Conn) *watcher {
+	t.Helper()
+	w := &watcher{nc: nc}
 	w.Members = members.New(members.Config{NC: w.nc})
 	w.OnChange(func(c members.Change) {
 		w.mu.Lock()
@@ -188,6 +195,44 @@ func TestReconnectForgives(t *testing.T) {
 	testenv.Eventually(t, 2*time.Second, func() bool { g, ok := w.Get(a.ID); return ok && g.Seen.After(before.Seen) }, "no beat after the reconnect")
 	if w.told(members.Dead, a.ID) {
 		t.Error("taken for dead")
+	}
+}
+
+// TestStalledLinkIsNobodysDeath: a line that stands still without breaking looks like silence of all workers at once. Who
+// hears not even itself takes none for dead, and tells none to give up its calls.
+func TestStalledLinkIsNobodysDeath(t *testing.T) {
+	s := bustest.Listen(t)
+	a, b := bustest.NewWorker(t, s, "alpha", 4), bustest.NewWorker(t, s, "beta", 4)
+	good, link := watch(t, s), s.Link(t)
+	bad := watchOver(t, link.NC)
+	testenv.Eventually(t, time.Second, func() bool { return bad.Len() == 2 }, "the workers are not known")
+
+	resume := link.Stall(t)
+	var beats atomic.Int64
+	good.OnBeat(func(w faas.Worker) {
+		if w.ID == a.ID {
+			beats.Add(1)
+		}
+	})
+	const long = int64((bus.DeadAfter + time.Second) / bus.BeatInterval)
+	testenv.Eventually(t, 2*time.Duration(long)*bus.BeatInterval, func() bool { return beats.Load() > long }, "no beats")
+	if !link.NC.IsConnected() {
+		t.Fatal("the line broke: that is another test")
+	}
+	resume()
+	resumed := time.Now()
+	for _, id := range []faas.WorkerID{a.ID, b.ID} {
+		testenv.Eventually(t, 2*time.Second, func() bool { w, ok := bad.Get(id); return ok && w.Seen.After(resumed) }, "%s is gone", id)
+		if bad.told(members.Dead, id) {
+			t.Errorf("%s was taken for dead", id)
+		}
+	}
+	b.Kill()
+	bad.within(t, bus.DeadAfter, members.Dead, b.ID) // the silence of others counts again
+	select {
+	case c := <-a.Told:
+		t.Errorf("a worker that was never silent was told %q", c.Kind)
+	default:
 	}
 }
 

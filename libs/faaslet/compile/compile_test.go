@@ -153,21 +153,6 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestLimitsBySize has a module of 120 kB that makes the compiler take more than 4 GiB.
-func TestLimitsBySize(t *testing.T) {
-	const n = 10_000
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "(if (local.get %d) (then (local.set %d (local.get %d))))", i, i*7%n, (i+1)%n)
-	}
-	r, err := compile.Compiler{}.Run(t.Context(), assemble(t, fmt.Sprintf(`(module (memory (export "memory") 1)
-	  (func (export "_start") (local %s) %s))`, strings.Repeat(" i32", n), b.String())))
-	if faas.CodeOf(err) != faas.InvalidModule || !strings.Contains(err.Error(), "compiling it ") {
-		t.Errorf("error %v", err)
-	}
-	t.Logf("%v; took %s", err, r.CPU)
-}
-
 func TestContextEndsTheChild(t *testing.T) {
 	module := large(t, 40, 2500)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

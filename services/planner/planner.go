@@ -231,8 +231,8 @@ func (p *Planner) place(c *faas.Call, now time.Time) (faas.WorkerID, *faas.Error
 		return id, nil
 	case n == 0:
 		return "", faas.Errorf(faas.Unavailable, "no workers have joined")
-	case p.view.Unheard() == n:
-		return "", faas.Errorf(faas.Unavailable, "the connection to the workers was lost; none has been heard since")
+	case p.view.Unheard() > 0:
+		return "", faas.Errorf(faas.Unavailable, "the connection to the workers was lost; %d of %d were not heard since", p.view.Unheard(), n)
 	default:
 		return "", faas.Errorf(faas.NoCapacity, "none of %d workers takes %s now", n, c.Name)
 	}

@@ -90,7 +90,7 @@ func TestRedeploy(t *testing.T) {
 		v.mu.Lock()
 		v.all[i].ended = time.Now()
 		v.mu.Unlock()
-		l.awaitProgress(t, 20)
+		l.awaitProgress(t, 10)
 	}
 	took := time.Since(began)
 	l.awaitPast(t, l.Since()+spread)

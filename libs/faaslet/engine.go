@@ -54,7 +54,8 @@ type Engine struct {
 
 	load sync.Mutex // serialises loading and unloading of modules
 
-	pages pages // how Faaslets are reset
+	pages  pages // how Faaslets are reset
+	images images
 }
 
 // NewEngine makes an Engine. It fails when the table is not sound, or when the machine can't give a guest what it needs.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
+	"golang.org/x/sys/unix"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
@@ -24,6 +25,10 @@ const (
 	// is put back each time: beyond this, a new one that shares the image's pages again is the better start for the next
 	// call, which may write little.
 	maxDirty = 2048
+	// What the images of an engine may take together: of memory, and of the process's descriptors, of which each has one.
+	// Beyond it Faaslets are built from the module.
+	maxImageMemory = 1 * faas.GiB
+	descriptors    = 4 // one part in
 )
 
 // Image is what Faaslets of one Module with equal Setups begin from and are reset to: the linear memory, copied on write,
@@ -34,6 +39,8 @@ const (
 //   - the initialiser was given random bytes or read a clock: Faaslets with one image would share them, and a seed that
 //     was made of them;
 //   - its memory is larger than 64 MiB, or the kernel does not tell which pages were written.
+//
+// It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already.
 //
 // It is safe for concurrent use.
 type Image struct {
@@ -81,7 +88,9 @@ func (i *Image) release() {
 		return
 	}
 	if img := i.taken.Swap(nil); img != nil {
+		memory, _ := img.Size()
 		img.Close()
+		i.module.engine.images.drop(memory)
 	}
 }
 
@@ -109,9 +118,14 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		i.never = true
 		return nil
 	}
+	images := &i.module.engine.images
+	if !images.add(len(f.instance.Memory())) { // there may be room for it later
+		return nil
+	}
 	img, err := f.instance.Image(i.module.pre)
 	if err != nil { // everything works without, only slower
 		i.never = true
+		images.drop(len(f.instance.Memory()))
 		i.module.engine.log.Warn("no image taken", telemetry.KeyFunc, f.setup.Func.String(), telemetry.KeyErr, err)
 		return nil
 	}
@@ -201,4 +215,42 @@ func (p *pages) close() {
 	if p.p != nil {
 		p.p.Close()
 	}
+}
+
+// images counts those of an engine.
+type images struct {
+	mu       sync.Mutex
+	n, bytes int
+	maxN     int // 0 until it is asked for
+}
+
+// add counts an image of a memory of that many bytes, or reports that there is no room for it.
+func (c *images) add(bytes int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.maxN == 0 {
+		c.maxN = maxImages()
+	}
+	if c.n >= c.maxN || c.bytes+bytes > int(maxImageMemory) {
+		return false
+	}
+	c.n++
+	c.bytes += bytes
+	return true
+}
+
+func (c *images) drop(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n--
+	c.bytes -= bytes
+}
+
+// maxImages is how many images the limit on descriptors allows.
+func maxImages() int {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return 256
+	}
+	return max(1, int(min(r.Cur, 1<<20)/descriptors))
 }

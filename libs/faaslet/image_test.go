@@ -297,3 +297,48 @@ func imageDescriptors(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// limits.go counts on this.
+func TestMapsOfARestoredFaaslet(t *testing.T) {
+	m := load(t, newEngine(t, nil), watSecret)
+	s := Setup{Image: newImage(t, m)}
+	newFaaslet(t, m, s)
+	const n = 64
+	before := maps(t)
+	for range n {
+		f := newFaaslet(t, m, s)
+		if o := runWith(t.Context(), f, "ln"); o.Err != nil || !f.Reset() {
+			t.Fatal(o.Err)
+		}
+	}
+	if got := maps(t) - before; got > n*mapsPerFaaslet {
+		t.Errorf("%d Faaslets have %d maps", n, got)
+	} else {
+		t.Logf("%d Faaslets have %d maps", n, got)
+	}
+}
+
+// Images that find no room are taken when there is some again.
+func TestImagesAreBounded(t *testing.T) {
+	e := newEngine(t, nil)
+	e.images.maxN = 1
+	m := load(t, e, watSecret)
+	first, second := newImage(t, m), newImage(t, m)
+	newFaaslet(t, m, Setup{Image: first}).Close()
+	newFaaslet(t, m, Setup{Image: second}).Close()
+	if !first.Taken() || second.Taken() {
+		t.Errorf("the first is taken: %t, the second: %t", first.Taken(), second.Taken())
+	}
+	first.Close()
+	newFaaslet(t, m, Setup{Image: second}).Close()
+	if !second.Taken() {
+		t.Error("none is taken though the first is gone")
+	}
+	second.Close()
+	if e.images.n != 0 || e.images.bytes != 0 {
+		t.Errorf("%d images of %d bytes are counted", e.images.n, e.images.bytes)
+	}
+	if e.images.add(int(maxImageMemory) + 1) {
+		t.Error("more memory than there may be")
+	}
+}

@@ -74,16 +74,16 @@ func TestLongInstructionsHaveInterruptionPoints(t *testing.T) {
 }
 
 // TestStraightCodeEndsAtTheDeadline has code without a loop or a call that stores to fresh pages, for much longer than the
-// deadline; every second part of it is jumped over, with what would stand there.
+// deadline, and jumps over what would stand after each 10 kB of it.
 func TestStraightCodeEndsAtTheDeadline(t *testing.T) {
 	var b strings.Builder
-	const stores = 500_000
+	const stores = 100_000
 	for i := range stores {
-		if i%2000 == 0 {
+		if i%1000 == 0 {
 			b.WriteString("(block ")
 		}
 		fmt.Fprintf(&b, "(i32.store8 (i32.const %d) (i32.const 1))", 32+i*4096)
-		if i%2000 == 1999 {
+		if i%1000 == 999 {
 			b.WriteString("(br 0) (unreachable))")
 		}
 	}

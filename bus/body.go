@@ -16,14 +16,23 @@ import (
 // PayloadTTL is how long the bucket keeps a body: longer than a call can take.
 const PayloadTTL = faas.MaxTimeout + 10*time.Minute
 
-// headerRoom is what is left for subject and headers of a message, in bytes.
-const headerRoom = 64 << 10
+const (
+	// headerRoom is what is left for subject and headers of a message, in bytes.
+	headerRoom = 64 << 10
+	// inlineBody is the largest body that goes into a message even where the server takes larger ones, in bytes: a
+	// connection carries many calls, and by default a server closes one that has 64 MiB to read.
+	inlineBody = 1 << 20
+)
 
 // LargestBody returns the size of the largest body that goes into a message over a connection whose server takes
 // maxPayload bytes.
 func LargestBody(maxPayload int64) int {
-	return int(max(min(maxPayload, MaxPayload)-headerRoom, 0))
+	return int(max(min(maxPayload-headerRoom, inlineBody), 0))
 }
+
+// LargestMessage returns the size of the largest body that a client's message can carry over a connection whose server
+// takes maxPayload bytes.
+func LargestMessage(maxPayload int64) int { return int(max(min(maxPayload, MaxPayload)-headerRoom, 0)) }
 
 // InputObject names the object that has a call's input.
 func InputObject(id faas.CallID) string { return "in/" + id.String() }

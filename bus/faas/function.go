@@ -74,7 +74,8 @@ type Worker struct {
 	Engine      string       `json:"engine,omitempty"`       // engine version
 	Memory      Size         `json:"memory,omitempty"`       // resident, measured
 	Started     time.Time    `json:"started,omitzero"`
-	Seen        time.Time    `json:"seen,omitzero"` // when the teller last heard of it, by the teller's clock
+	Lost        uint64       `json:"lost,omitempty"` // grows whenever the worker loses its connection for calls, and what it had with it
+	Seen        time.Time    `json:"seen,omitzero"`  // when the teller last heard of it, by the teller's clock
 	Warm        []WarmCounts `json:"warm,omitempty"`
 }
 

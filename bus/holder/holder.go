@@ -53,6 +53,7 @@ type Holder struct {
 	inbox   string // ends with a dot; the last token of a reply subject names the call
 	sub     *nats.Subscription
 	status  chan nats.Status // of calls, when it is lost
+	dropped func(*faas.Body) // may be nil
 	watch   sync.WaitGroup
 	stop    sync.Once
 
@@ -181,12 +182,23 @@ func (x Handle) Cancel(cause *faas.Error) {
 	}
 }
 
+// OnDropped sets what is told of the body of an answer that came too late: nobody else will delete it. It is called
+// before Listen, and f must not block.
+func (h *Holder) OnDropped(f func(*faas.Body)) { h.dropped = f }
+
 // Gone fails every call that worker has: it is dead, or left without answering.
 func (h *Holder) Gone(worker faas.WorkerID) {
 	h.mu.Lock()
 	now := time.Now()
 	maps.DeleteFunc(h.gone, func(_ faas.WorkerID, when time.Time) bool { return now.Sub(when) > rememberGone })
 	h.gone[worker] = now
+	h.mu.Unlock()
+	h.Lost(worker)
+}
+
+// Lost fails every call that worker has: it lives, and has lost its connection, and with it calls and answers.
+func (h *Holder) Lost(worker faas.WorkerID) {
+	h.mu.Lock()
 	var lost []*held
 	for token, p := range h.held {
 		if p.at == worker {
@@ -220,11 +232,14 @@ func (h *Holder) Close() {
 	}
 }
 
-// settle finishes the call of token with r, unless somebody else did.
-func (h *Holder) settle(token uint64, r *faas.Result) {
-	if p, _ := h.take(token); p != nil {
-		h.finish(p, r)
+// settle finishes the call of token with r, unless somebody else did; it reports whether it has.
+func (h *Holder) settle(token uint64, r *faas.Result) bool {
+	p, _ := h.take(token)
+	if p == nil {
+		return false
 	}
+	h.finish(p, r)
+	return true
 }
 
 func (h *Holder) take(token uint64) (*held, faas.WorkerID) {

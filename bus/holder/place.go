@@ -1,6 +1,7 @@
 package holder
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +71,9 @@ func (h *Holder) answer(m *nats.Msg) {
 		h.refused(token, gone, r)
 		return
 	}
-	h.settle(token, r)
+	if !h.settle(token, r) && r.Body != nil && h.dropped != nil {
+		h.dropped(r.Body)
+	}
 }
 
 // expected reports whether r can be the answer to the call of token: it is of that call, and of the worker that has it.
@@ -115,7 +118,7 @@ func (h *Holder) refused(token uint64, gone bool, r *faas.Result) {
 		return
 	}
 	// The refusal is of whoever has the call now: the worker it was sent to, or the one a planner moved it to.
-	by, sent := p.at, p.sent
+	by, sent := cmp.Or(p.at, r.Worker), p.sent // a worker's refusal may overtake the word that the call was moved there
 	p.call.Hops++
 	hops := p.call.Hops
 	if by != "" {

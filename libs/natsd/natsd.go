@@ -93,6 +93,10 @@ func (s *Server) start(fatal <-chan string) error {
 	return nil
 }
 
+// maxPending is what the server holds for a connection that is slow to read, in bytes, before it closes it. A service has
+// one connection for all its calls: a few large bodies at once are no reason to lose it.
+const maxPending = 1 << 30
+
 func options(cfg Config) (*server.Options, error) {
 	opts := &server.Options{
 		ServerName:             cfg.ServerName,
@@ -103,6 +107,7 @@ func options(cfg Config) (*server.Options, error) {
 		JetStreamMaxStore:      cfg.MaxStore,
 		DisableJetStreamBanner: true,
 		MaxPayload:             cfg.MaxPayload,
+		MaxPending:             maxPending,
 		SyncAlways:             cfg.SyncAlways,
 		SyncInterval:           cfg.SyncInterval,
 	}

@@ -42,6 +42,13 @@ func (b *bodies) refusal() *faas.Error {
 	return faas.Errorf(faas.NoCapacity, "the gateway holds as many bytes of bodies as it may, %s", b.limit)
 }
 
+// patience gives a client time to take an answer of size bytes, and returns what ends that.
+func patience(w http.ResponseWriter, size int64) (done func()) {
+	c := http.NewResponseController(w)
+	_ = c.SetWriteDeadline(time.Now().Add(bodyStart + time.Duration(size/bodyRate)*time.Second)) // as for hurry
+	return func() { _ = c.SetWriteDeadline(time.Time{}) }
+}
+
 // hurry gives a client time to send a body of up to size bytes, and returns what ends that.
 func hurry(w http.ResponseWriter, size int64) (done func()) {
 	c := http.NewResponseController(w)

@@ -49,7 +49,8 @@ func (g *Gateway) hold(c *faas.Call, done func(*faas.Result)) holder.Handle {
 	}
 	return g.holder.Start(c, func(r *faas.Result) {
 		if r.Worker != "" && r.Start != "" {
-			g.routes.answered(c.Name, c.Version, r.Worker)
+			fn, ok := g.cfg.Functions.Get(c.Name)
+			g.routes.answered(c.Name, c.Version, r.Worker, ok && fn.Version == c.Version)
 		}
 		if r.Err != nil && r.Err.Code == faas.Internal {
 			g.log.Error("call failed", telemetry.KeyCall, c.ID, telemetry.KeyFunc, c.Name, telemetry.KeyWorker, r.Worker, telemetry.KeyErr, r.Err)
@@ -86,10 +87,9 @@ func (g *Gateway) natsCall(m *nats.Msg) {
 	reply := m.Reply
 	g.hold(c, func(r *faas.Result) {
 		release()
-		if r.Body != nil { // a NATS client can't reach the object, and a message can't carry it
-			r.Err = faas.Errorf(faas.TooLarge, "the output has %d bytes, more than a message can carry", r.Body.Size).
-				Hint("GET /v1/calls/" + c.ID.String() + "/output has it for 10 minutes")
-			r.Err.Call, r.Body = c.ID, nil
+		if r.Body != nil {
+			g.background.Go(func() { g.replyBody(r, reply) })
+			return
 		}
 		g.reply(bus.EncodeResult(r, reply))
 	})

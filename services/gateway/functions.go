@@ -77,7 +77,6 @@ func (g *Gateway) putFunction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.cfg.Functions.Apply(reply.Function)
-	g.routes.forget(n, reply.Function.Version)
 	status := http.StatusOK
 	if !existed || before.Version != reply.Function.Version {
 		status = http.StatusCreated
@@ -192,7 +191,6 @@ func (g *Gateway) deleteFunction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.cfg.Functions.Remove(n, reply.Function.Revision)
-	g.routes.forget(n, "")
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -94,9 +94,9 @@ type Gateway struct {
 	holder *holder.Holder
 	ready  chan struct{}
 
-	bodies   *bodies
-	warned   atomic.Int64   // when a client's reply subject was last complained of, in Unix seconds
-	discards sync.WaitGroup // deletions of bodies that were delivered
+	bodies     *bodies
+	warned     atomic.Int64   // when a client's reply subject was last complained of, in Unix seconds
+	background sync.WaitGroup // bodies being fetched for NATS clients, and deletions of those that were delivered
 }
 
 // New returns a gateway; it does nothing before Run.
@@ -106,8 +106,9 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, ready: make(chan struct{}), bodies: newBodies(cfg.MaxBodies)}
-	g.routes = newRoutes(cfg.Members)
+	g.routes = newRoutes()
 	g.holder = holder.New(cfg.Calls, cfg.Control, g.routes, cfg.Log)
+	g.holder.OnDropped(g.discard)
 	return g, nil
 }
 
@@ -123,7 +124,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if err := g.holder.Listen(); err != nil {
 		return fmt.Errorf("listen for answers: %w", err)
 	}
-	defer g.discards.Wait()
+	defer g.background.Wait()
 	defer g.holder.Close()
 
 	leaving := newLeaving(g.holder)
@@ -141,8 +142,27 @@ func (g *Gateway) Run(ctx context.Context) error {
 		case members.Joined:
 		}
 	})
-	g.cfg.Members.OnBeat(g.routes.beat)
+	lost := make(map[faas.WorkerID]uint64) // Members delivers one word at a time
+	g.cfg.Members.OnBeat(func(w faas.Worker) {
+		g.routes.beat(w)
+		if w.Lost > lost[w.ID] {
+			lost[w.ID] = w.Lost
+			g.holder.Lost(w.ID)
+		}
+	})
+	g.cfg.Functions.OnChange(func(old, now *faas.Function) {
+		if now == nil {
+			g.routes.forget(old.Name, "")
+		} else if old != nil && old.Version != now.Version {
+			g.routes.forget(now.Name, now.Version)
+		}
+	})
 
+	select {
+	case <-g.cfg.Functions.Ready():
+	case <-ctx.Done():
+		return nil
+	}
 	subs, err := g.subscribe()
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
@@ -154,11 +174,6 @@ func (g *Gateway) Run(ctx context.Context) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
-	select {
-	case <-g.cfg.Functions.Ready():
-	case <-ctx.Done():
-		return nil
-	}
 
 	var group service.Group
 	group.Add("http", func(context.Context) error {
@@ -169,11 +184,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	})
 	group.Add("stop", func(stop context.Context) error {
 		<-stop.Done()
-		for _, s := range subs {
-			_ = s.Unsubscribe() // fails only when the connection is closed already
-		}
 		wait, cancel := context.WithTimeout(context.WithoutCancel(stop), g.cfg.DrainTimeout)
 		defer cancel()
+		bus.DrainSubscriptions(wait, subs...) // what the server has sent already is still taken
 		err := srv.Shutdown(wait)
 		g.waitHeld(wait)
 		if err == nil {

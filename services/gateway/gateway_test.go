@@ -358,15 +358,24 @@ func TestNATSFrontDoor(t *testing.T) {
 func TestBodiesAreBounded(t *testing.T) {
 	f := start(t, func(c *gateway.Config) { c.MaxBodies = bus.MaxPayload })
 	f.plan(t, func(c *faas.Call) *faas.Result { return &faas.Result{Call: c.ID, Output: []byte("ok")} })
-	slow, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	var slow []net.Conn
+	leave := func() {
+		for _, c := range slow {
+			c.Close()
+		}
 	}
-	defer slow.Close()
-	if _, err := io.WriteString(slow, "POST /v1/call/demo/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 7000000\r\n\r\nx"); err != nil {
-		t.Fatal(err)
+	defer leave()
+	for range bus.MaxPayload >> 20 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow = append(slow, c)
+		if _, err := io.WriteString(c, "POST /v1/call/demo/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\nx"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	large := strings.Repeat("x", 2<<20)
+	large := strings.Repeat("x", 100<<10)
 	testenv.Eventually(t, 10*time.Second, func() bool {
 		resp, _ := f.do(t, "POST", "/v1/call/demo/echo", large)
 		return resp.StatusCode == 503 && resp.Header.Get("Retry-After") != ""
@@ -374,7 +383,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	if resp, body := f.do(t, "POST", "/v1/call/demo/echo", "small"); resp.StatusCode != 200 {
 		t.Errorf("a small body meanwhile: %s %s", resp.Status, body)
 	}
-	slow.Close()
+	leave()
 	testenv.Eventually(t, 10*time.Second, func() bool {
 		resp, _ := f.do(t, "POST", "/v1/call/demo/echo", large)
 		return resp.StatusCode == 200

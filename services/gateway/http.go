@@ -99,6 +99,12 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 		g.sendBody(w, r, res.Body)
 		return
 	}
+	if size := int64(len(res.Output)); size > freeBody {
+		if held := g.bodies.take(size); held != nil { // it is here already: what can't be counted is sent all the same
+			defer held()
+		}
+		defer patience(w, size)()
+	}
 	h["Content-Type"] = octetStream
 	h["Content-Length"] = []string{strconv.Itoa(len(res.Output))}
 	_, _ = w.Write(res.Output) // the client may have left: there is nobody to tell

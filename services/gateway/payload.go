@@ -18,6 +18,9 @@ import (
 // discardTimeout bounds the deletion of a body; one that stays is gone after bus.PayloadTTL.
 const discardTimeout = 10 * time.Second
 
+// fetchTimeout bounds reading an output for a NATS client.
+const fetchTimeout = 30 * time.Second
+
 // readInput gives c the request's body: in memory when a message can carry it, else streamed to the bucket of payloads. The
 // memory counts until release is called.
 func (g *Gateway) readInput(w http.ResponseWriter, r *http.Request, c *faas.Call) (release func(), err error) {
@@ -34,7 +37,10 @@ func (g *Gateway) readInput(w http.ResponseWriter, r *http.Request, c *faas.Call
 		size = min(largest, int64(g.cfg.MaxInput))
 	}
 	if release = g.bodies.take(size); release == nil {
-		w.Header().Set("Connection", "close") // the body is not read
+		// A client that is still sending would see a broken connection and not the refusal.
+		done := hurry(w, size)
+		_, _ = io.CopyN(io.Discard, r.Body, size)
+		done()
 		return nil, g.bodies.refusal()
 	}
 	expect := r.ContentLength
@@ -47,6 +53,12 @@ func (g *Gateway) readInput(w http.ResponseWriter, r *http.Request, c *faas.Call
 	if err != nil {
 		release()
 		return nil, err
+	}
+	if held := int64(len(c.Input)); held < size { // less than it might have been
+		release()
+		if release = g.bodies.take(held); release == nil {
+			return nil, g.bodies.refusal()
+		}
 	}
 	return release, nil
 }
@@ -89,10 +101,11 @@ func (g *Gateway) takeInput(w http.ResponseWriter, r *http.Request, c *faas.Call
 func (g *Gateway) sendBody(w http.ResponseWriter, r *http.Request, b *faas.Body) {
 	body, err := g.cfg.Payloads.Get(r.Context(), b.Object)
 	if err != nil {
-		problem(w, err)
+		problem(w, outputLost(err))
 		return
 	}
 	defer body.Close()
+	defer patience(w, b.Size)()
 	h := w.Header()
 	h["Content-Type"] = octetStream
 	h["Content-Length"] = []string{strconv.FormatInt(b.Size, 10)}
@@ -102,9 +115,51 @@ func (g *Gateway) sendBody(w http.ResponseWriter, r *http.Request, b *faas.Body)
 	}
 }
 
+// replyBody answers a NATS client with an output that did not come with its message: inline when the client's message can
+// carry it, else by saying where it is.
+func (g *Gateway) replyBody(r *faas.Result, reply string) {
+	if r.Body.Size > int64(bus.LargestMessage(g.cfg.Calls.MaxPayload())) {
+		r.Err = faas.Errorf(faas.TooLarge, "the output has %d bytes, more than a message can carry", r.Body.Size).
+			Hint("GET /v1/calls/" + r.Call.String() + "/output has it for 10 minutes")
+		r.Err.Call, r.Body = r.Call, nil
+		g.reply(bus.EncodeResult(r, reply))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	defer cancel()
+	output, err := g.fetch(ctx, r.Body)
+	g.discard(r.Body)
+	r.Body = nil
+	if err != nil {
+		r.Err = err
+		r.Err.Call = r.Call
+	} else {
+		r.Output = output
+	}
+	g.reply(bus.EncodeResult(r, reply))
+}
+
+// fetch reads a body whole. The call has succeeded: that its output is not to be had is the platform's fault.
+func (g *Gateway) fetch(ctx context.Context, b *faas.Body) ([]byte, *faas.Error) {
+	body, err := g.cfg.Payloads.Get(ctx, b.Object)
+	if err != nil {
+		return nil, outputLost(err)
+	}
+	defer body.Close()
+	out := make([]byte, b.Size)
+	if _, err := io.ReadFull(body, out); err != nil {
+		return nil, outputLost(err)
+	}
+	return out, nil
+}
+
+func outputLost(err error) *faas.Error {
+	return faas.Errorf(faas.Unavailable, "the call has run, and its output can't be read: %s", faas.AsError(err).Message)
+}
+
 // discard deletes a body that nobody needs any more, in the background.
 func (g *Gateway) discard(b *faas.Body) {
-	g.discards.Go(func() {
+	g.background.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), discardTimeout)
 		defer cancel()
 		if err := g.cfg.Payloads.Delete(ctx, b.Object); err != nil && faas.CodeOf(err) != faas.NotFound {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
-	"github.com/shoal-run/shoal/bus/members"
 )
 
 // routes knows which workers have which version warm: from planners, and from the answers of calls. It sends a call
@@ -15,9 +14,7 @@ import (
 //
 // A route may be wrong: the worker has the last word, and its refusal costs a hop.
 type routes struct {
-	members *members.Members
-
-	mu   sync.RWMutex
+	mu   sync.Mutex
 	warm map[routeKey][]faas.WorkerID
 	load map[faas.WorkerID]*load
 }
@@ -29,11 +26,12 @@ type routeKey struct {
 
 // load is what a gateway knows of a worker's room.
 type load struct {
-	free int // slots at its last beat, less the calls sent since
+	free  int // slots at its last beat, less the calls sent since, and more by those answered since
+	total int // slots
 }
 
-func newRoutes(m *members.Members) *routes {
-	return &routes{members: m, warm: make(map[routeKey][]faas.WorkerID), load: make(map[faas.WorkerID]*load)}
+func newRoutes() *routes {
+	return &routes{warm: make(map[routeKey][]faas.WorkerID), load: make(map[faas.WorkerID]*load)}
 }
 
 // Route implements holder.Router.
@@ -102,18 +100,18 @@ func (r *routes) Refused(_ faas.Name, _ faas.Version, w faas.WorkerID, gone bool
 	}
 }
 
-// answered remembers that w has run a version, so that the next call goes straight there.
-func (r *routes) answered(n faas.Name, v faas.Version, w faas.WorkerID) {
+// answered takes note that w has run a version: it has a slot free again, and when the version is the current one, the next
+// call goes straight there.
+func (r *routes) answered(n faas.Name, v faas.Version, w faas.WorkerID, current bool) {
 	key := routeKey{n, v}
-	r.mu.RLock()
-	known := slices.Contains(r.warm[key], w)
-	r.mu.RUnlock()
-	if known {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.load[w] != nil && !slices.Contains(r.warm[key], w) {
+	l := r.load[w]
+	if l == nil {
+		return
+	}
+	l.free = min(l.free+1, l.total)
+	if current && !slices.Contains(r.warm[key], w) {
 		r.warm[key] = append(slices.Clone(r.warm[key]), w)
 	}
 }
@@ -143,7 +141,7 @@ func (r *routes) beat(w faas.Worker) {
 		l = new(load)
 		r.load[w.ID] = l
 	}
-	l.free = w.Slots.Free
+	l.free, l.total = w.Slots.Free, w.Slots.Total
 }
 
 // drop forgets a worker. Its next beat, if there is one, brings it back.

@@ -48,7 +48,7 @@ func (w *Worker) Describe() faas.Worker {
 	running, admitted := int(w.running.Load()), int(w.admitted.Load())
 	d := faas.Worker{
 		ID: w.id, Name: w.cfg.Name, State: faas.WorkerJoined, Engine: w.cfg.Engine.Version(), CPUFeatures: w.cfg.CPUFeatures,
-		Memory: faas.Size(w.rss.Load()), Started: w.started,
+		Memory: faas.Size(w.rss.Load()), Started: w.started, Lost: w.losses.Load(),
 		Slots: faas.Slots{Total: w.cfg.Slots, Free: max(w.cfg.Slots-admitted, 0), Queued: max(admitted-running, 0), Queue: cmp.Or(w.pace.room(w.cfg.Slots, w.cfg.Queue), -1)},
 	}
 	if !w.listens() {

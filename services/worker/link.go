@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/shoal-run/shoal/bus"
+	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
@@ -26,7 +27,10 @@ func (w *Worker) link(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-status:
+		case st := <-status:
+			if st != nats.CONNECTED {
+				w.lose()
+			}
 			w.tell(bus.EventBeat)
 		case <-retry.C:
 		}
@@ -34,6 +38,17 @@ func (w *Worker) link(ctx context.Context) error {
 			w.relink()
 			w.tell(bus.EventBeat)
 		}
+	}
+}
+
+// lose ends what runs: answers, and calls that had not come yet, may have gone with the connection, and nobody can tell
+// which. Holders hear of it with the next event and fail the calls.
+func (w *Worker) lose() {
+	w.losses.Add(1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, j := range w.inflight {
+		j.end(faas.Errorf(faas.Unavailable, "worker %s lost its connection for calls", w.id))
 	}
 }
 

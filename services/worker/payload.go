@@ -2,17 +2,12 @@ package worker
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 )
-
-// storeTimeout bounds storing an output: the call has ended by then, and its holder waits only a moment past its deadline.
-const storeTimeout = 30 * time.Second
 
 // input returns a call's input, fetched when it did not come with the message.
 func (w *Worker) input(j *job) ([]byte, error) {
@@ -35,17 +30,16 @@ func (w *Worker) input(j *job) ([]byte, error) {
 	return input, nil
 }
 
-// offload stores an output that is too large for a message, and puts its name in its place.
+// offload stores an output that is too large for a message, and puts its name in its place. That is part of the call's
+// time: nobody waits for an output past the deadline.
 func (w *Worker) offload(j *job, r *faas.Result) {
 	if len(r.Output) <= bus.LargestBody(w.cfg.Calls.MaxPayload()) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.ctx), storeTimeout)
-	defer cancel()
 	object := bus.OutputObject(j.call.ID)
 	size := int64(len(r.Output))
-	if _, err := w.cfg.Payloads.Put(ctx, object, bytes.NewReader(r.Output)); err != nil {
-		e := *faas.AsError(err)
+	if _, err := w.cfg.Payloads.Put(j.ctx, object, bytes.NewReader(r.Output)); err != nil {
+		e := *withCause(j.ctx, err)
 		e.Message = fmt.Sprintf("store the output of %d bytes: %s", size, e.Message)
 		r.Err = &e
 	} else {

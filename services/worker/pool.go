@@ -111,6 +111,7 @@ func (p *pool) enter(fn faas.Function) bool {
 		p.set.Image.Close()
 		p.fn, p.set, p.builds = fn, setupOf(fn, p.module), builds{}
 		old, p.ready = p.ready, nil
+		p.retired = fn.Version != p.key.version // it may be the current one again, after a roll-back
 	}
 	p.mu.Unlock()
 	closeAll(old)

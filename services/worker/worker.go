@@ -43,6 +43,7 @@ type Worker struct {
 	overMark atomic.Bool   // resident memory is past the mark: make nothing ready
 	rss      atomic.Int64  // resident memory at the last sweep, bytes
 	replaced atomic.Bool   // the others took this incarnation for dead
+	losses   atomic.Uint64 // of the connection for calls
 	seq      atomic.Uint64 // of worker events
 	linked   atomic.Uint64 // count of reconnects of Calls up to which the server knows of the subscriptions
 
@@ -113,7 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
-	defer unsubscribe(subs)
+	defer w.stopListening(subs)
 
 	var g service.Group
 	stop, stopped := context.WithCancel(live)
@@ -222,6 +223,16 @@ func (w *Worker) subscribe(live context.Context) ([]*nats.Subscription, error) {
 		}
 	}
 	return subs, nil
+}
+
+// stopListening refuses the calls that were on their way when the worker left, so that they are placed elsewhere.
+func (w *Worker) stopListening(subs []*nats.Subscription) {
+	ctx, cancel := context.WithTimeout(context.Background(), bus.DeadAfter)
+	defer cancel()
+	bus.DrainSubscriptions(ctx, subs...)
+	if err := w.cfg.Calls.FlushTimeout(bus.DeadAfter); err != nil {
+		w.log.Debug("last refusals not flushed", telemetry.KeyErr, err) // the connection is lost or closed
+	}
 }
 
 func unsubscribe(subs []*nats.Subscription) {

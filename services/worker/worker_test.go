@@ -324,6 +324,10 @@ func TestPrewarmEvictAndRedeploy(t *testing.T) {
 	if r := result(t, f.send(t, f.call(echo, v, time.Second))); r.Err != nil || r.Start != faas.Cold {
 		t.Errorf("the version before: %+v", r)
 	}
+	// After a roll-back it is kept ready again.
+	f.functions.set(faas.Function{Name: echo, Version: v, Revision: 3})
+	result(t, f.send(t, f.call(echo, v, time.Second)))
+	until(t, "the version before ready again", func() bool { return f.counts(echo, v).Ready > 0 })
 }
 
 func TestKeepAlive(t *testing.T) {

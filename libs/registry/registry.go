@@ -45,6 +45,15 @@ func Open(ctx context.Context, js jetstream.JetStream, bucket string) (*Registry
 	return &Registry{js: js, kv: kv, bucket: bucket}, nil
 }
 
+// last returns the highest revision that the bucket has given out.
+func (r *Registry) last(ctx context.Context) (uint64, error) {
+	stream, err := r.js.Stream(ctx, "KV_"+r.bucket) // asks the server
+	if err != nil {
+		return 0, natserr.Wrap(err, "look at the registry")
+	}
+	return stream.CachedInfo().State.LastSeq, nil
+}
+
 // Get returns a function with its Revision; not_found when it is not deployed.
 func (r *Registry) Get(ctx context.Context, name faas.Name) (faas.Function, error) {
 	if err := name.Validate(); err != nil {

@@ -203,11 +203,10 @@ func (v *View) Run(ctx context.Context) error {
 // follow watches the bucket until ctx ends, the watch fails, or the connection was lost and is back, which is the nil
 // error: then a new watch is quicker and surer than waiting for the old one to notice what it missed.
 func (v *View) follow(ctx context.Context, status <-chan nats.Status) error {
-	stream, err := v.reg.js.Stream(ctx, "KV_"+v.reg.bucket)
+	last, err := v.reg.last(ctx) // what the bucket had no later than the watch began
 	if err != nil {
-		return natserr.Wrap(err, "look at the registry")
+		return err
 	}
-	last := stream.CachedInfo().State.LastSeq // what the bucket had no later than the watch began
 	w, err := v.reg.kv.WatchAll(ctx)
 	if err != nil {
 		return natserr.Wrap(err, "watch the registry")
@@ -229,7 +228,9 @@ func (v *View) follow(ctx context.Context, status <-chan nats.Status) error {
 				batch = v.add(batch, e)
 			case initial:
 				initial = false
-				v.replace(batch, last)
+				if err := v.replace(ctx, batch, last); err != nil {
+					return err
+				}
 				batch = nil
 				v.readyOnce.Do(func() { close(v.ready) })
 			}
@@ -259,15 +260,25 @@ func (v *View) add(batch []update, e jetstream.KeyValueEntry) []update {
 	return append(batch, u)
 }
 
-// replace folds in the whole bucket: what is not in it and is not newer than last, is gone.
-func (v *View) replace(all []update, last uint64) {
+// replace takes the whole bucket: what is not in it and is not newer than last, which was its highest revision before it
+// was read, is gone.
+func (v *View) replace(ctx context.Context, all []update, last uint64) error {
+	v.mu.Lock()
+	high := v.high
+	v.mu.Unlock()
+	if last < high { // the view knows better: from an Apply since then, or from a bucket that was there before this one
+		now, err := v.reg.last(ctx)
+		if err != nil {
+			return err
+		}
+		if now < high {
+			v.log.Warn("the registry was replaced by an older one", "revision", now, "known", high)
+			v.restart(all)
+			return nil
+		}
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if last < v.high {
-		v.log.Warn("the registry was replaced by an older one", "revision", last, "known", v.high)
-		v.high = 0
-		v.clear()
-	}
 	there := make(map[faas.Name]bool, len(all))
 	for _, u := range all {
 		there[u.name] = true
@@ -278,14 +289,32 @@ func (v *View) replace(all []update, last uint64) {
 		}
 	}
 	v.foldLocked(all)
+	return nil
 }
 
-// clear forgets everything, as if the View were new. Preconditions: mu is held.
-func (v *View) clear() {
-	before := *v.functions.Load()
-	v.functions.Store(&map[faas.Name]*faas.Function{})
-	v.removed = map[faas.Name]tombstone{}
-	for _, fn := range before {
-		v.tell(fn, nil)
+// restart forgets everything for what another bucket has, all at once for a reader.
+func (v *View) restart(all []update) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	before, after := *v.functions.Load(), make(map[faas.Name]*faas.Function, len(all))
+	v.removed, v.high = map[faas.Name]tombstone{}, 0
+	for _, u := range all {
+		v.high = max(v.high, u.rev)
+		if u.fn == nil {
+			delete(after, u.name)
+			v.removed[u.name] = tombstone{u.rev, time.Now()}
+		} else {
+			after[u.name] = u.fn
+			delete(v.removed, u.name)
+		}
+	}
+	v.functions.Store(&after)
+	for name, fn := range before {
+		v.tell(fn, after[name])
+	}
+	for name, fn := range after {
+		if before[name] == nil {
+			v.tell(nil, fn)
+		}
 	}
 }

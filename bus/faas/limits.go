@@ -73,7 +73,7 @@ func Limits() []Limit {
 		{"log", DefaultLog.String(), "", "stderr of a call, and stdout where it is not the output; the rest is dropped and said so"},
 		{"error stderr", Size(MaxErrorStderr).String(), "", "stderr that travels with a failed call"},
 		{"log lines", "1000", "", "lines kept per function for `shoal logs`, each of at most 4 KiB; a worker sends 200 lines and 64 KiB a second for a function after a burst of 1000 lines or 512 KiB, and says how many it dropped"},
-		{"memory of running calls", "80 % of the machine", "", "what the memory limits of a worker's running calls may add up to; beyond it `no_capacity`"},
+		{"memory of running calls", "80 % of the machine's, or of its cgroup's limit", "", "what the memory limits of a worker's running calls may add up to; beyond it `no_capacity`"},
 		{"bodies", "1GiB", "", "what the bodies of a gateway's calls may take together; beyond it `no_capacity`"},
 		{"slots", "4 × cores", "", "running calls of a worker"},
 		{"queue", "2 × slots", "", "calls that wait on a worker for a slot; up to 16 times as many while they are so short that none waits longer than 100 ms"},

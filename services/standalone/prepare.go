@@ -16,6 +16,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/natsd"
+	"github.com/shoal-run/shoal/services/worker"
 )
 
 // prepare makes the data directory and the signing key, and takes the HTTP address: what a user can get wrong fails first.
@@ -69,6 +70,12 @@ func (s *Standalone) slots() int {
 		return s.cfg.Slots
 	}
 	return max(1, faas.SlotsPerCore*runtime.NumCPU()/s.cfg.Workers)
+}
+
+// memoryLimit returns the linear memory that each worker's running calls may have together. Their mark for resident memory
+// stays whole: it is the process's, which all of them measure.
+func (s *Standalone) memoryLimit() faas.Size {
+	return worker.DefaultMemoryLimit() / faas.Size(s.cfg.Workers)
 }
 
 func (s *Standalone) drain() time.Duration { return time.Duration(s.cfg.DrainTimeout) }

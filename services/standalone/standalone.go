@@ -153,8 +153,8 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 		}
 		life := worker.Lives(worker.Config{
 			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Payloads: stores.Payloads, Functions: view,
-			Slots: s.slots(), Queue: s.cfg.Queue, MaxInput: s.cfg.MaxInput, MaxOutput: s.cfg.MaxOutput, CPUFeatures: artefact.CPUFeatures(),
-			DrainTimeout: s.drain(), Log: s.log,
+			Slots: s.slots(), Queue: s.cfg.Queue, MaxInput: s.cfg.MaxInput, MaxOutput: s.cfg.MaxOutput, MemoryLimit: s.memoryLimit(),
+			CPUFeatures: artefact.CPUFeatures(), DrainTimeout: s.drain(), Log: s.log,
 		})
 		seq.Add(name, life.Run, life.Ready())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/objectstore"
+	"github.com/shoal-run/shoal/libs/service"
 )
 
 // Config is what a worker is made of. Connections, engine and stores stay their owner's to close, after Run has returned.
@@ -28,8 +29,8 @@ type Config struct {
 	Queue        int           // calls that wait for a slot; default 2 per slot, negative means none
 	MaxInput     faas.Size     // of a call; default faas.DefaultBody
 	MaxOutput    faas.Size     // of a call; default faas.DefaultBody
-	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of the machine's
-	MemoryLimit  faas.Size     // linear memory that running calls may have together; default 80 % of the machine's memory
+	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of what the process may have
+	MemoryLimit  faas.Size     // linear memory that running calls may have together; default DefaultMemoryLimit
 	BeatEvery    time.Duration // default bus.BeatInterval
 	DrainTimeout time.Duration // default faas.DefaultTimeout
 	CPUFeatures  string        // of this machine, as its artefacts' keys have them
@@ -56,6 +57,15 @@ type Functions interface {
 	Get(faas.Name) (faas.Function, bool)
 }
 
+// DefaultMemoryLimit returns 80 % of the memory that this process may have. Workers that share a process share it.
+func DefaultMemoryLimit() faas.Size {
+	memory := service.Memory()
+	if memory == 0 { // unknown
+		memory = faas.GiB
+	}
+	return memory / 10 * 8
+}
+
 func (c Config) withDefaults() Config {
 	if c.Slots == 0 {
 		c.Slots = faas.SlotsPerCore * runtime.NumCPU()
@@ -71,10 +81,10 @@ func (c Config) withDefaults() Config {
 		c.MaxOutput = faas.DefaultBody
 	}
 	if c.MemoryMark == 0 {
-		c.MemoryMark = machineMemory() / 10 * 8
+		c.MemoryMark = DefaultMemoryLimit()
 	}
 	if c.MemoryLimit == 0 {
-		c.MemoryLimit = machineMemory() / 10 * 8
+		c.MemoryLimit = DefaultMemoryLimit()
 	}
 	if c.BeatEvery == 0 {
 		c.BeatEvery = bus.BeatInterval

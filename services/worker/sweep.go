@@ -88,18 +88,3 @@ func residentMemory() faas.Size {
 	}
 	return faas.Size(pages * int64(os.Getpagesize()))
 }
-
-// machineMemory returns the memory of the machine, 1 GiB where it can't be read.
-func machineMemory() faas.Size {
-	b, err := os.ReadFile("/proc/meminfo") // MemTotal:  24576000 kB
-	if err == nil {
-		if rest, ok := strings.CutPrefix(string(b), "MemTotal:"); ok {
-			if f := strings.Fields(rest); len(f) > 1 {
-				if kb, err := strconv.ParseInt(f[0], 10, 64); err == nil {
-					return faas.Size(kb) * faas.KiB
-				}
-			}
-		}
-	}
-	return faas.GiB
-}

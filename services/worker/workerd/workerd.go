@@ -70,11 +70,11 @@ func New() *process.Program {
 			{Name: "max-input", Value: config.Size(&c.maxInput, 1, faas.MaxBody, ""), What: "largest input of a call"},
 			{Name: "max-output", Value: config.Size(&c.maxOutput, 1, faas.MaxBody, ""), What: "largest output of a call"},
 			{
-				Name: "memory-limit", Value: config.Size(&c.memoryLimit, 64*faas.MiB, 0, "0 for 80 % of the machine's memory"), Default: "80 % of the machine's memory",
+				Name: "memory-limit", Value: config.Size(&c.memoryLimit, 64*faas.MiB, 0, "0 for the default"), Default: "80 % of the machine's memory, or of its cgroup's limit",
 				Example: "16GiB", What: "linear memory that running calls may have together, each counted with its function's limit; a call beyond it is passed on to another worker",
 			},
 			{
-				Name: "memory-mark", Value: config.Size(&c.memoryMark, 64*faas.MiB, 0, "0 for 80 % of the machine's memory"), Default: "80 % of the machine's memory",
+				Name: "memory-mark", Value: config.Size(&c.memoryMark, 64*faas.MiB, 0, "0 for the default"), Default: "80 % of the machine's memory, or of its cgroup's limit",
 				Example: "8GiB", What: "resident memory above which idle Faaslets are let go",
 			},
 			{Name: "cache", Value: config.Size(&c.cache, faas.MiB, 0, ""), What: "disk for compiled modules; those in use may make it more"},

@@ -32,11 +32,11 @@ func TestOverload(t *testing.T) {
 	if len(over.refused) == 0 {
 		t.Error("nothing was refused")
 	}
-	if g := over.goodput(); g < 0.6*peak {
+	if g := over.goodput(); g < 0.3*peak {
 		t.Errorf("goodput %.0f/s under overload, of %.0f/s", g, peak)
 	}
-	if d := over.refusal(0.5); d > time.Second {
-		t.Errorf("half of the refusals took longer than %v", d)
+	if d := over.refusal(0.5); d > 5*time.Second {
+		t.Errorf("half of the refusals took %v or longer", d)
 	}
 	for what, n := range over.other {
 		t.Errorf("%d calls: %s", n, what)

@@ -108,7 +108,7 @@ func TestMay(t *testing.T) {
 	t0 := time.Now()
 	at := func(ms int) time.Time { return t0.Add(time.Duration(ms) * time.Millisecond) }
 	v := &versions{all: []deployment{{at(0), at(0), a}, {at(1000), at(1100), a}, {at(9000), time.Time{}, a}}}
-	for _, c := range []struct {
+	for i, c := range []struct {
 		marker         int
 		through        *framework.Gateway
 		sent, answered int
@@ -126,7 +126,7 @@ func TestMay(t *testing.T) {
 		{2, b, 8000, 8999, false},
 		{3, b, 9500, 9600, false},
 	} {
-		t.Run(fmt.Sprint(c), func(t *testing.T) {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			if got := v.may(c.marker, c.through, at(c.sent), at(c.answered)); got != c.want {
 				t.Errorf("%v, want %v", got, c.want)
 			}

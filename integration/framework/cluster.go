@@ -19,11 +19,10 @@ import (
 // upload service and one NATS server, all on the loopback.
 type ClusterConfig struct {
 	Gateways, Planners, Workers int
-	Slots, Queue                int           // of a worker
-	Store                       string        // directory of JetStream; "": one of the test's own
-	SweepEvery, Grace           time.Duration // of the upload service; 0: its defaults
-	Space                       *Namespace    // where everything runs; nil: where the test does
-	Host                        string        // IPv4 address in Space to listen on; "": the loopback
+	Slots, Queue                int        // of a worker
+	Store                       string     // directory of JetStream; "": one of the test's own
+	Space                       *Namespace // where everything runs; nil: where the test does
+	Host                        string     // IPv4 address in Space to listen on; "": the loopback
 	// Remote moves a worker elsewhere: it returns where it runs, or nil for Space.
 	Remote func(worker int) *Namespace
 	// Skew is how far the clock of a worker is ahead, in whole seconds; nil: none is.
@@ -135,14 +134,7 @@ func (c *Cluster) make(t testing.TB, dir string) {
 		return p
 	}
 	data := filepath.Join(dir, "upload")
-	up := []string{"-data", data}
-	if cfg.SweepEvery > 0 {
-		up = append(up, "-sweep-every", faas.Duration(cfg.SweepEvery).String())
-	}
-	if cfg.Grace > 0 {
-		up = append(up, "-grace", faas.Duration(cfg.Grace).String())
-	}
-	c.Upload = &Upload{withHealth("upload", "upload", cfg.Space, up...)}
+	c.Upload = &Upload{withHealth("upload", "upload", cfg.Space, "-data", data)}
 	for i := range cfg.Planners {
 		c.Planners = append(c.Planners, &Planner{withHealth(fmt.Sprintf("planner %d", i+1), "planner", cfg.Space)})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
+	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/service"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of what the process may have
 	MemoryLimit  faas.Size     // linear memory that running calls may have together; default DefaultMemoryLimit
 	BeatEvery    time.Duration // default bus.BeatInterval
+	CompileWall  time.Duration // how long Artefacts may take to compile a module; default compile.DefaultWall
 	DrainTimeout time.Duration // default faas.DefaultTimeout
 	CPUFeatures  string        // of this machine, as its artefacts' keys have them
 	Log          *slog.Logger
@@ -88,6 +90,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.BeatEvery == 0 {
 		c.BeatEvery = bus.BeatInterval
+	}
+	if c.CompileWall == 0 {
+		c.CompileWall = compile.DefaultWall
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = faas.DefaultTimeout

@@ -11,14 +11,16 @@ import (
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
-// loadTimeout bounds fetching, verifying and, where no artefact fits this machine, compiling a module.
-const loadTimeout = 2 * time.Minute
+// fetchTimeout bounds fetching and verifying a module; what compiling it may take, where no artefact fits this machine,
+// comes on top.
+const fetchTimeout = 2 * time.Minute
 
 // modules holds the loaded modules, one per version. A load is done once however many calls wait for it, and goes on when
 // the call that began it has ended.
 type modules struct {
 	engine    *faaslet.Engine
 	artefacts Artefacts
+	timeout   time.Duration // of a load
 	log       *slog.Logger
 	wg        sync.WaitGroup
 
@@ -35,8 +37,8 @@ type module struct {
 	release func()
 }
 
-func newModules(e *faaslet.Engine, a Artefacts, log *slog.Logger) *modules {
-	return &modules{engine: e, artefacts: a, log: log, loaded: make(map[faas.Version]*module)}
+func newModules(e *faaslet.Engine, a Artefacts, compileWall time.Duration, log *slog.Logger) *modules {
+	return &modules{engine: e, artefacts: a, timeout: fetchTimeout + compileWall, log: log, loaded: make(map[faas.Version]*module)}
 }
 
 // load returns the module of a version, which stays loaded until as many releases as loads that succeeded.
@@ -88,7 +90,7 @@ func (ms *modules) drop(v faas.Version, e *module) {
 }
 
 func (ms *modules) fill(ctx context.Context, v faas.Version, e *module) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ms.timeout)
 	defer cancel()
 	began := time.Now()
 	path, release, err := ms.artefacts.Open(ctx, v)

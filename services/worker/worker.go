@@ -89,7 +89,7 @@ func New(cfg Config) (*Worker, error) {
 		idle:      make(chan struct{}),
 	}
 	w.ahead, w.endAhead = context.WithCancel(context.Background())
-	w.modules = newModules(cfg.Engine, cfg.Artefacts, w.log)
+	w.modules = newModules(cfg.Engine, cfg.Artefacts, cfg.CompileWall, w.log)
 	w.builder = newBuilder()
 	return w, nil
 }

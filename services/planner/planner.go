@@ -36,7 +36,6 @@ type Config struct {
 	NC      *nats.Conn       // calls
 	Control *nats.Conn       // events; NC when nil
 	Members *members.Members // run by the caller; when nil the planner runs its own on Control
-	MaxHops int              // faas.MaxHops when 0
 	Log     *slog.Logger
 }
 
@@ -58,9 +57,6 @@ type Planner struct {
 func New(cfg Config) *Planner {
 	if cfg.Control == nil {
 		cfg.Control = cfg.NC
-	}
-	if cfg.MaxHops == 0 {
-		cfg.MaxHops = faas.MaxHops
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -213,7 +209,7 @@ func (p *Planner) plan(m *nats.Msg) {
 
 // place chooses a worker for c, or says why there is none.
 func (p *Planner) place(c *faas.Call, now time.Time) (faas.WorkerID, *faas.Error) {
-	if c.Hops >= p.cfg.MaxHops {
+	if c.Hops >= faas.MaxHops {
 		return "", faas.Errorf(faas.NoCapacity, "%s was passed on %d times and no worker took it", c.Name, c.Hops)
 	}
 	p.mu.Lock()

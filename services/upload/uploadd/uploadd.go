@@ -62,7 +62,7 @@ func New() *process.Program {
 			},
 			{
 				Name: "grace", Value: config.Duration(&c.grace, faas.MaxTimeout, 365*24*time.Hour),
-				What: "how long modules that no function uses any more are kept",
+				What: "how long modules that no function uses are kept; no less than `deploy-timeout`, since a deploy stores its module before it names it",
 			},
 			{Name: "sweep-every", Value: config.Duration(&c.sweepEvery, time.Second, 24*time.Hour), What: "how often what is not used any more is looked for"},
 			{Name: "compile-memory", Value: config.Size(&c.compileMemory, 256*faas.MiB, 0, ""), What: "memory of a compiler's process; a module that needs more is refused with `invalid_module`"},
@@ -84,6 +84,9 @@ func (c *settings) check(set *config.Set) error {
 	}
 	if c.deployTimeout < c.compileWall {
 		return set.Errorf("deploy-timeout", "want at least compile-wall, which is %s", c.compileWall)
+	}
+	if c.grace < c.deployTimeout {
+		return set.Errorf("grace", "want at least deploy-timeout, which is %s: a module must outlive the deploy that stored it", c.deployTimeout)
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ func fill(fd int, mem []byte) error {
 		}
 		for at < n {
 			k, err := unix.Pwrite(fd, mem[at:n], int64(at))
-			if err != nil && err != syscall.EINTR {
+			if err != nil && !errors.Is(err, syscall.EINTR) {
 				return err
 			}
 			at += max(k, 0)

@@ -136,10 +136,21 @@ func incarnation(t testing.TB, g *framework.Gateway, w *framework.Worker) faas.W
 	return ""
 }
 
-// awaitNewLife waits until a worker answers calls as another incarnation than old.
-func awaitNewLife(t testing.TB, l *load, w *framework.Worker, old faas.WorkerID) {
+// awaitNewLife waits until a worker is back as another incarnation than old, and takes calls: more come than the others
+// have slots for.
+func awaitNewLife(t testing.TB, c *framework.Cluster, ls *loads, w *framework.Worker, old faas.WorkerID) {
 	t.Helper()
+	for _, g := range c.Gateways {
+		testenv.Eventually(t, patience, func() bool {
+			id := incarnation(t, g, w)
+			return id != "" && id != old
+		}, "%s is not back as a new incarnation", w.Name)
+	}
+	l := ls.run(shape{label: ls.fresh(), each: 8, work: func(int64) time.Duration { return 200 * time.Millisecond }},
+		overHTTP(c.Gateways[0], echo), overHTTP(c.Gateways[1], echo))
 	testenv.Eventually(t, patience, func() bool {
 		return l.answered(func(id faas.WorkerID) bool { return w.Is(id) && id != old }) > 0
 	}, "%s answers no calls as a new incarnation", w.Name)
+	l.end()
+	l.check(t, history.Rules{Allowed: []faas.Code{faas.NoCapacity}})
 }

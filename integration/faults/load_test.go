@@ -158,6 +158,13 @@ func mixed(n int64) time.Duration {
 	return time.Duration(n*7%80) * time.Millisecond
 }
 
+// fresh returns a label that no load has.
+func (ls *loads) fresh() string {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return string(rune('a' + len(ls.all)))
+}
+
 // run starts a load, which is over when stopped or after its limit.
 func (ls *loads) run(s shape, targets ...target) *load {
 	l := &load{History: history.New(), label: s.label, stop: make(chan struct{}), answers: map[faas.WorkerID]int{}, words: map[string]int{}}

@@ -35,7 +35,7 @@ func TestWorkerKilled(t *testing.T) {
 	l.awaitProgress(t, 100)
 	victim.Restart(t)
 	c.AwaitWorkers(t, len(c.Workers))
-	awaitNewLife(t, l, victim, old)
+	awaitNewLife(t, c, ls, victim, old)
 
 	l.end()
 	ls.settle(t)
@@ -58,7 +58,7 @@ func TestWorkerFrozen(t *testing.T) {
 	victim.Freeze(t)
 	l.awaitPast(t, from+5*time.Second)
 	victim.Thaw(t)
-	awaitNewLife(t, l, victim, old)
+	awaitNewLife(t, c, ls, victim, old)
 
 	l.end()
 	ls.settle(t)
@@ -91,14 +91,15 @@ func TestWorkerCutOff(t *testing.T) {
 	})
 	l := ls.run(usual(), everybody(t, c)...)
 	victim := c.Workers[3]
-	testenv.Eventually(t, patience, func() bool { return l.answered(victim.Is) > 10 }, "the remote worker has no calls")
+	awaitNewLife(t, c, ls, victim, "") // has the function warm
+	l.awaitProgress(t, 50)
 
 	old := incarnation(t, c.Gateways[0], victim)
 	from := l.Since()
 	link.Cut(t)
 	l.awaitPast(t, from+5*time.Second)
 	link.Mend(t)
-	awaitNewLife(t, l, victim, old)
+	awaitNewLife(t, c, ls, victim, old)
 
 	l.end()
 	ls.settle(t)
@@ -126,7 +127,7 @@ func TestWorkerClock(t *testing.T) {
 	var faults []history.Fault
 	for _, i := range []int{ahead, behind} {
 		w := c.Workers[i]
-		testenv.Eventually(t, patience, func() bool { return l.answered(w.Is) > 10 }, "%s has no calls", w.Name)
+		awaitNewLife(t, c, ls, w, "") // it takes calls
 		old := incarnation(t, c.Gateways[0], w)
 		faults = append(faults, fault("kill", l.Since(), toKilled))
 		w.Kill(t)
@@ -134,7 +135,7 @@ func TestWorkerClock(t *testing.T) {
 			w.Skew = 0
 		}
 		w.Restart(t)
-		awaitNewLife(t, l, w, old)
+		awaitNewLife(t, c, ls, w, old)
 		l.awaitPast(t, faults[len(faults)-1].To)
 	}
 	l.end()

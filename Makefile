@@ -28,8 +28,10 @@ MODULES := . sdk/go examples internal/tools
 CLIENT := ./bus ./bus/faas ./cmd/shoal
 LIGHT := $(CLIENT) ./services/gateway/... ./services/planner/...
 
-# No version control stamp: git refuses a checkout that belongs to somebody else, and the build must not.
-BUILD := $(GO) build -buildvcs=false -trimpath
+# No version control stamp: git refuses a checkout that belongs to somebody else, and the build must not. The version is
+# what git can say, or `devel`.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BUILD := $(GO) build -buildvcs=false -trimpath -ldflags '-X github.com/shoal-run/shoal/libs/service.version=$(VERSION)'
 
 # Linters at the versions of internal/tools/go.mod, built once.
 TOOLS := bin/tools

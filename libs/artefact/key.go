@@ -24,29 +24,32 @@ const (
 
 // LoadOrCreateKey returns the signing key in the file at path (PEM, PKCS #8), which it makes, mode 0600, when there is
 // none. Its directory must exist. Processes may do so at the same time: all get the same key, and no one sees half a
-// file. A file that others than its owner can read or write is refused.
-func LoadOrCreateKey(path string) (ed25519.PrivateKey, error) {
-	key, err := loadKey(path)
+// file. made reports whether it was this one that made it. A file that others than its owner can read or write is refused.
+func LoadOrCreateKey(path string) (key ed25519.PrivateKey, made bool, err error) {
+	key, err = LoadKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+		return key, false, err
 	}
 	_, key, err = ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making a signing key: %w", err)
+		return nil, false, fmt.Errorf("making a signing key: %w", err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("making a signing key: %w", err)
+		return nil, false, fmt.Errorf("making a signing key: %w", err)
 	}
 	// A link, unlike a rename, does not replace what another process made meanwhile.
 	err = writeFile(path, pem.EncodeToMemory(&pem.Block{Type: privateType, Bytes: der}), 0o600, os.Link)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("storing the signing key: %w", err)
+		return nil, false, fmt.Errorf("storing the signing key: %w", err)
 	}
-	return loadKey(path)
+	made = err == nil
+	key, err = LoadKey(path)
+	return key, made, err
 }
 
-func loadKey(path string) (ed25519.PrivateKey, error) {
+// LoadKey is LoadOrCreateKey for a key that must be there: without one it returns an fs.ErrNotExist.
+func LoadKey(path string) (ed25519.PrivateKey, error) {
 	b, err := readKeyFile(path, true)
 	if err != nil {
 		return nil, fmt.Errorf("loading the signing key: %w", err)

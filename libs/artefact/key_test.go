@@ -11,7 +11,7 @@ import (
 
 func TestLoadOrCreateKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "signing.key")
-	key, err := LoadOrCreateKey(path)
+	key, made, err := LoadOrCreateKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,9 +22,12 @@ func TestLoadOrCreateKey(t *testing.T) {
 	if st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", st.Mode())
 	}
-	again, err := LoadOrCreateKey(path)
+	again, madeAgain, err := LoadOrCreateKey(path)
 	if err != nil || !key.Equal(again) {
 		t.Errorf("the second load gave another key (%v)", err)
+	}
+	if !made || madeAgain {
+		t.Errorf("made says %v and %v", made, madeAgain)
 	}
 	onlyFile(t, path)
 }
@@ -50,7 +53,7 @@ func TestConcurrentCreatorsGetOneKey(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range keys {
 			wg.Go(func() {
-				key, err := LoadOrCreateKey(path)
+				key, _, err := LoadOrCreateKey(path)
 				if err != nil {
 					t.Error(err)
 				}
@@ -70,7 +73,7 @@ func TestConcurrentCreatorsGetOneKey(t *testing.T) {
 func TestBadKeyFiles(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
-	if _, err := LoadOrCreateKey(good); err != nil {
+	if _, _, err := LoadOrCreateKey(good); err != nil {
 		t.Fatal(err)
 	}
 	pem, err := os.ReadFile(good)
@@ -98,14 +101,14 @@ func TestBadKeyFiles(t *testing.T) {
 		if err := os.Chmod(path, k.mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := LoadOrCreateKey(path); err == nil || !strings.Contains(err.Error(), k.says) {
+		if _, _, err := LoadOrCreateKey(path); err == nil || !strings.Contains(err.Error(), k.says) {
 			t.Errorf("%s: %v, want %q", k.name, err, k.says)
 		}
 	}
-	if _, err := LoadOrCreateKey(dir); err == nil || !strings.Contains(err.Error(), "regular") {
+	if _, _, err := LoadOrCreateKey(dir); err == nil || !strings.Contains(err.Error(), "regular") {
 		t.Errorf("directory: %v", err)
 	}
-	if _, err := LoadOrCreateKey(filepath.Join(dir, "missing", "key")); err == nil {
+	if _, _, err := LoadOrCreateKey(filepath.Join(dir, "missing", "key")); err == nil {
 		t.Error("made a key in a directory that is not there")
 	}
 }

@@ -84,12 +84,9 @@ func (p *Process) background(name string, f func(context.Context) error) {
 }
 
 // Connect opens a connection for what is called use. It waits for the server as long as it takes, and says so in the log;
-// it returns when ctx ends or a file that a setting names can't be used.
+// it returns when ctx ends.
 func (p *Process) Connect(ctx context.Context, use string) (*nats.Conn, error) {
 	n := &p.common.nats
-	if err := n.checkFiles(p.set); err != nil {
-		return nil, err
-	}
 	servers := config.RedactURLs(n.url)
 	p.Health.Phase("waiting for the NATS server")
 	var nc *nats.Conn

@@ -86,6 +86,8 @@ func TestCommandLine(t *testing.T) {
 		{"certificate alone", []string{"-nats-tls-cert", "c"}, process.ExitConfig, nil, []string{"nats-tls-cert", "needs nats-tls-key"}},
 		{"key alone", []string{"-nats-tls-key", "k"}, process.ExitConfig, nil, []string{"nats-tls-key", "needs nats-tls-cert"}},
 		{"files that are not there", []string{"-nats-credentials", "nowhere.creds"}, process.ExitConfig, nil, []string{"nats-credentials", "no such file"}},
+		{"check reads files", []string{"-check-config", "-nats-tls-ca", "nowhere.pem"}, process.ExitConfig, nil, []string{"nats-tls-ca", "no such file"}},
+		{"check reads credentials", []string{"-check-config", "-nats-credentials", "process_test.go"}, process.ExitConfig, nil, []string{"nats-credentials"}},
 		{"authority that is not there", []string{"-nats-tls-ca", "nowhere.pem"}, process.ExitConfig, nil, []string{"nats-tls-ca", "no such file"}},
 		{"everything at once", []string{"-size", "x", "-log-level", "loud", "-health", "here"}, process.ExitConfig, nil, []string{"thing: size", "thing: log-level", "thing: health"}},
 	} {

@@ -24,6 +24,9 @@ type Program struct {
 	Health string       // default address of the probes; "" when Wire sees to them
 	// Check completes the settings and reports what is wrong between them; it does no I/O. nil: nothing to check.
 	Check func(*config.Set) error
+	// Files reports what is wrong with files that settings name; it makes none. It is called after Check, at the start and
+	// for -check-config. nil: nothing to read.
+	Files func(*config.Set) error
 	// Wire makes the parts, in the order in which they start. What it opens it gives to Process.OnClose.
 	Wire func(context.Context, *Process) (*service.Sequence, error)
 
@@ -99,6 +102,13 @@ func (p *Program) check(set *config.Set) error {
 	err := p.common.check(set)
 	if p.Check != nil {
 		err = errors.Join(err, p.Check(set))
+	}
+	if err != nil {
+		return err // which files are meant is not known
+	}
+	err = p.common.nats.checkFiles(set)
+	if p.Files != nil {
+		err = errors.Join(err, p.Files(set))
 	}
 	return err
 }

@@ -119,7 +119,7 @@ func (n *natsSettings) check(set *config.Set) error {
 // checkFiles reads what the settings name, so that a wrong file is told as what it is and not as a server that is away.
 func (n *natsSettings) checkFiles(set *config.Set) error {
 	if n.credentials != "" {
-		if err := readable(n.credentials); err != nil {
+		if err := checkCredentials(n.credentials); err != nil {
 			return set.Errorf("nats-credentials", "%s", err)
 		}
 	}
@@ -145,12 +145,17 @@ func (n *natsSettings) checkFiles(set *config.Set) error {
 	return nil
 }
 
-func readable(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
+// checkCredentials takes a user's JWT and seed from the file at path, as a connection does.
+func checkCredentials(path string) error {
+	var o nats.Options
+	if err := nats.UserCredentials(path)(&o); err != nil {
 		return err
 	}
-	return f.Close()
+	if _, err := o.UserJWT(); err != nil {
+		return err
+	}
+	_, err := o.SignatureCB([]byte("nonce"))
+	return err
 }
 
 // options returns what a connection needs. Preconditions: checkFiles found nothing.

@@ -33,7 +33,7 @@ func (s *Standalone) prepare() error {
 	}
 	s.listener = l
 	s.onClose(func() { _ = l.Close() }) // the gateway has closed it when it ran
-	s.key, err = artefact.LoadOrCreateKey(filepath.Join(s.cfg.Data, "signing.key"))
+	s.key, _, err = artefact.LoadOrCreateKey(filepath.Join(s.cfg.Data, "signing.key"))
 	if err != nil {
 		return fmt.Errorf("signing key: %w", err)
 	}

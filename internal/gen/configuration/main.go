@@ -58,7 +58,7 @@ Each service is a program of its own, and each is configured in the same way. A 
 
 A setting that the program does not have is an error in each of them, with the line or the variable; so is a value out of
 range. Times are written as ` + "`30s`, `1m30s`" + `, sizes as ` + "`64KiB`, `128MiB`, `1GiB`" + `. Files that settings name are read when the process
-starts.
+starts, and by ` + "`-check-config`" + `.
 
 | flag | what it does |
 |---|---|
@@ -78,7 +78,8 @@ finishes what it has within ` + "`drain-timeout`" + `, says that it leaves, and 
 
 **Probes.** ` + "`/healthz`" + ` answers 200 as long as the process lives, ` + "`/readyz`" + ` 200 when it does its work and 503, with what it
 waits for, before that, while it drains and while its NATS server is away. Workers, planners and upload services answer at
-` + "`health`" + `, gateways at ` + "`http`" + `.
+` + "`health`" + `, gateways at ` + "`http`" + `. A gateway that drains has closed its port: new connections are refused, while calls that are
+held are answered on theirs.
 
 **Order.** Processes may start in any order, and before their NATS server: they wait, say so in the log every few seconds,
 and make what is missing in JetStream. The server needs JetStream, and should have ` + "`max_payload: 8MB`" + `: with less, larger bodies
@@ -92,6 +93,13 @@ pair ahead:
 
     openssl genpkey -algorithm ed25519 -out signing.key && chmod 600 signing.key
     openssl pkey -in signing.key -pubout -out signing.pub
+
+A ` + "`signing-key`" + ` that is set must be there; only the default, inside ` + "`data`" + `, is made when it is missing, with a warning in the log.
+
+**Key lost or rotated.** Nothing that was deployed is lost: a worker that meets the signature of another key does not load that
+machine code, and compiles the stored module itself, which takes time at the first call. So keep ` + "`signing.key`" + ` in the backup,
+and to change it: make a pair, restart the upload service with it, give the new ` + "`.pub`" + ` to every worker and restart those,
+since a worker reads it once. A function's next deploy signs it with the new key. Compare the fingerprints that both log.
 
 Upload services that run side by side share one ` + "`signing-key`" + `. ` + "`shoal up`" + ` keeps its own in its data directory; its settings are
 its flags ([command line](cli.md#shoal-up)).

@@ -31,7 +31,7 @@ func TestCurrent(t *testing.T) {
 // TestReferencesLoad loads each reference file as it is, and with every setting of it in use.
 func TestReferencesLoad(t *testing.T) {
 	setting := regexp.MustCompile(`(?m)^#([a-z-]+:)`)
-	for _, p := range programs() {
+	for i, p := range programs() {
 		t.Run(p.Name, func(t *testing.T) {
 			path := filepath.Join(root, file(p))
 			text, err := os.ReadFile(path)
@@ -56,7 +56,8 @@ func TestReferencesLoad(t *testing.T) {
 			if got, want := len(setting.FindAll(text, -1)), strings.Count(set.String(), "\n"); got != want {
 				t.Errorf("has %d settings, the program %d", got, want)
 			}
-			if code := p.Run(t.Context(), process.Env{Args: []string{"-check-config", "-config", path}, Stdout: &out, Stderr: &errs}); code != process.ExitOK {
+			fresh := programs()[i] // p has what was loaded
+			if code := fresh.Run(t.Context(), process.Env{Args: []string{"-check-config", "-config", path}, Stdout: &out, Stderr: &errs}); code != process.ExitOK {
 				t.Errorf("-check-config exits with %d: %s", code, errs.String())
 			}
 		})

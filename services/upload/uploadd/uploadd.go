@@ -4,6 +4,8 @@ package uploadd
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +26,7 @@ import (
 // settings are the upload service's own.
 type settings struct {
 	data, key       string
+	makeKey         bool // key was not set: it is in data, and made when it is missing
 	maxModule       faas.Size
 	compiles, queue int
 	tenantQueue     int
@@ -50,7 +53,7 @@ func New() *process.Program {
 			{Name: "data", Value: config.Text(&c.data, "a directory"), Example: "/var/lib/shoal/upload", What: "where the signing key is kept, unless `signing-key` names it"},
 			{
 				Name: "signing-key", Value: config.Text(&c.key, "a file"), Default: "`signing.key` in `data`",
-				Example: "/etc/shoal/signing.key", What: "Ed25519 key in PEM, mode 0600, that signs compiled modules; made when it is missing. Its public half is written beside it as `.pub`: give that to the workers",
+				Example: "/etc/shoal/signing.key", What: "Ed25519 key in PEM, mode 0600, that signs compiled modules. It must be there; only the default is made when it is missing. Its public half is written beside it as `.pub`: give that to the workers",
 			},
 			{Name: "max-module", Value: config.Size(&c.maxModule, 1, faas.MaxModule, ""), What: "largest module"},
 			{Name: "compiles", Value: config.Int(&c.compiles, 1, 256, ""), What: "deploys at once, each with a compiler in a child process; tenants take turns, and one has a second only while no other waits"},
@@ -70,6 +73,7 @@ func New() *process.Program {
 			{Name: "compile-wall", Value: config.Duration(&c.compileWall, time.Second, time.Hour), What: "how long a compiler may take, likewise"},
 		},
 		Check: c.check,
+		Files: c.checkKey,
 		Wire:  c.wire,
 	}
 }
@@ -77,7 +81,7 @@ func New() *process.Program {
 // check gives settings that follow from others their values, and reports those that contradict one another.
 func (c *settings) check(set *config.Set) error {
 	if c.key == "" {
-		c.key = filepath.Join(c.data, "signing.key")
+		c.key, c.makeKey = filepath.Join(c.data, "signing.key"), true
 	}
 	if c.deployTimeout == 0 {
 		c.deployTimeout = faas.Duration(upload.DeployTimeout(time.Duration(c.compileWall)))
@@ -122,12 +126,30 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	return &seq, nil
 }
 
-// signingKey loads the signing key, or makes it, and puts its public half beside it.
-func (c *settings) signingKey(p *process.Process) (ed25519.PrivateKey, error) {
-	if err := os.MkdirAll(filepath.Dir(c.key), 0o755); err != nil {
-		return nil, p.Errorf("signing-key", "%s", err)
+// checkKey reports a signing key that can't be used. One that was named and is not there is not made: a wrong path or a
+// volume that is not mounted must not end in another key, which no worker knows.
+func (c *settings) checkKey(set *config.Set) error {
+	_, err := artefact.LoadKey(c.key)
+	switch {
+	case err == nil, c.makeKey && errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return set.Errorf("signing-key", "there is no such file; is its volume mounted? (to make a key: openssl genpkey -algorithm ed25519 -out %[1]s && chmod 600 %[1]s)", c.key)
 	}
-	key, err := artefact.LoadOrCreateKey(c.key)
+	return set.Errorf("signing-key", "%s", err)
+}
+
+// signingKey loads the signing key, or makes it where it may, and puts its public half beside it.
+func (c *settings) signingKey(p *process.Process) (key ed25519.PrivateKey, err error) {
+	made := false
+	if c.makeKey {
+		if err := os.MkdirAll(c.data, 0o755); err != nil {
+			return nil, p.Errorf("data", "%s", err)
+		}
+		key, made, err = artefact.LoadOrCreateKey(c.key)
+	} else {
+		key, err = artefact.LoadKey(c.key)
+	}
 	if err != nil {
 		return nil, p.Errorf("signing-key", "%s", err)
 	}
@@ -138,6 +160,11 @@ func (c *settings) signingKey(p *process.Process) (ed25519.PrivateKey, error) {
 			p.Log.Warn("public key not written: workers need it from elsewhere", telemetry.KeyErr, err)
 		}
 	}
-	p.Log.Info("signing key", "file", c.key, "public", path, "fingerprint", artefact.Fingerprint(pub))
+	attrs := []any{"file", c.key, "public", path, "fingerprint", artefact.Fingerprint(pub)}
+	if made { // right at the first start, and a lost key at any other
+		p.Log.Warn("new signing key made: workers need its public half", attrs...)
+	} else {
+		p.Log.Info("signing key loaded", attrs...)
+	}
 	return key, nil
 }

@@ -28,7 +28,11 @@ func TestProcess(t *testing.T) {
 			nats.Start(t)
 		}
 		processtest.AwaitStatus(t, i.Health(t)+"/readyz", 200, `"upload":"ok"`)
-		prints = append(prints, i.Await(t, "signing key")["fingerprint"])
+		says := "signing key loaded"
+		if life == 0 {
+			says = "new signing key made"
+		}
+		prints = append(prints, i.Await(t, says)["fingerprint"])
 		if code := i.Stop(t); code != process.ExitOK {
 			t.Errorf("exit code %d", code)
 		}
@@ -51,6 +55,20 @@ func TestOpenKey(t *testing.T) {
 	i := processtest.Start(t, uploadd.New(), "-health", "off", "-signing-key", key)
 	if code := i.Wait(t); code != process.ExitConfig || !strings.Contains(i.Log(), "signing-key") || !strings.Contains(i.Log(), "chmod 600") {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestMissingKey names a key that is not there: it is not made, at the start or by a check.
+func TestMissingKey(t *testing.T) {
+	dir := t.TempDir()
+	for _, check := range []string{"-check-config=false", "-check-config"} {
+		i := processtest.Start(t, uploadd.New(), "-health", "off", "-signing-key", filepath.Join(dir, "k.key"), check)
+		if code := i.Wait(t); code != process.ExitConfig || !strings.Contains(i.Log(), "openssl genpkey -algorithm ed25519") {
+			t.Errorf("%s: exit code %d, %s", check, code, i.Log())
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v is there: %v", left, err)
 	}
 }
 

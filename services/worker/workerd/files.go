@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/shoal-run/shoal/libs/artefact"
+	"github.com/shoal-run/shoal/libs/config"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/services/process"
 )
@@ -32,6 +33,14 @@ func (c *settings) lockData(p *process.Process) error {
 		return p.Errorf("data", "lock: %s", err)
 	}
 	p.OnClose(func() { _ = f.Close() }) // the lock goes with the descriptor
+	return nil
+}
+
+// checkKey reports a public key that can't be used. One that is not there may come: the worker waits.
+func (c *settings) checkKey(set *config.Set) error {
+	if _, err := artefact.LoadPublicKey(c.publicKey); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return set.Errorf("public-key", "%s", err)
+	}
 	return nil
 }
 

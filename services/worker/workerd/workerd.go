@@ -87,6 +87,7 @@ func New() *process.Program {
 			{Name: "compile-wall", Value: config.Duration(&c.compileWall, time.Second, time.Hour), What: "how long a compiler may take"},
 		},
 		Check: func(*config.Set) error { c.complete(); return nil },
+		Files: c.checkKey,
 		Wire:  c.wire,
 	}
 }
@@ -102,6 +103,18 @@ func (c *settings) complete() {
 	if c.queue == 0 {
 		c.queue = faas.QueuePerSlot * c.slots
 	}
+	if c.memoryLimit == 0 {
+		c.memoryLimit = defaultMemory()
+	}
+	if c.memoryMark == 0 {
+		c.memoryMark = defaultMemory()
+	}
+}
+
+// defaultMemory is the worker's default in whole MiB, which people can read.
+func defaultMemory() faas.Size {
+	limit := worker.DefaultMemoryLimit()
+	return limit - limit%faas.MiB
 }
 
 // workerName makes a name of a host's.

@@ -87,9 +87,11 @@ func TestBrokenKey(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(data, "signing.pub"), []byte("nothing"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	i := processtest.Start(t, New(), "-health", "off", "-data", data)
-	if code := i.Wait(t); code != process.ExitConfig || !strings.Contains(i.Log(), "public-key") {
-		t.Errorf("exit code %d", code)
+	for _, check := range []string{"-check-config=false", "-check-config"} {
+		i := processtest.Start(t, New(), "-health", "off", "-data", data, check)
+		if code := i.Wait(t); code != process.ExitConfig || !strings.Contains(i.Log(), "public-key") {
+			t.Errorf("%s: exit code %d", check, code)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/artefact"
@@ -50,13 +51,15 @@ type Cache struct {
 
 // entry is one artefact. Its fields but ready and err are guarded by Cache.mu; err is written before ready is closed.
 type entry struct {
-	key   artefact.Key
-	path  string
-	size  int64
-	refs  int
-	idle  *list.Element
-	ready chan struct{} // closed when the fetching has ended
-	err   error
+	key    artefact.Key
+	path   string
+	size   int64
+	refs   int
+	idle   *list.Element
+	stale  bool          // Drop was called: removed as soon as nobody holds it
+	filled bool          // the file was there
+	ready  chan struct{} // closed when the fetching has ended
+	err    error
 }
 
 // New returns a Cache in dir, which the first Open makes or clears. It keeps about max bytes, DefaultMax for 0: files that
@@ -85,7 +88,8 @@ func (f *File) Size() int64 { return f.entry.size }
 func (f *File) Release() { f.once.Do(func() { f.cache.release(f.entry) }) }
 
 // Open returns the artefact for key, which it fetches and verifies when it is not there yet, once for all who ask at the
-// same time. Errors: not_found when the store has none; one that wraps artefact.ErrFormat, ErrSignature, ErrMismatch or
+// same time. A file that somebody has deleted is fetched again. When the disk is full, every file that nobody holds is
+// removed and the fetching tried once more. Errors: not_found when the store has none; one that wraps artefact.ErrFormat, ErrSignature, ErrMismatch or
 // ErrCorrupt when what it has must not be loaded; the store's and the disk's own. A failure is not remembered.
 func (c *Cache) Open(ctx context.Context, key artefact.Key) (*File, error) {
 	if err := key.Validate(); err != nil {
@@ -125,6 +129,10 @@ func (c *Cache) take(key artefact.Key) (e *entry, mine bool, err error) {
 		return nil, false, err
 	}
 	e = c.entries[key]
+	if e != nil && e.lost() {
+		c.forget(e) // who holds it has it mapped
+		e = nil
+	}
 	if e == nil {
 		e = &entry{key: key, path: filepath.Join(c.dir, key.Object()+suffix), ready: make(chan struct{})}
 		c.entries[key], mine = e, true
@@ -133,6 +141,7 @@ func (c *Cache) take(key artefact.Key) (e *entry, mine bool, err error) {
 		c.idle.Remove(e.idle)
 		e.idle = nil
 	}
+	e.stale = false
 	e.refs++
 	return e, mine, nil
 }
@@ -166,9 +175,12 @@ func (c *Cache) clear() error {
 // fill fetches e's artefact and lets those who wait for it go on.
 func (c *Cache) fill(ctx context.Context, e *entry) (*File, error) {
 	size, err := c.fetch(ctx, e)
+	if NoSpace(err) && c.DropIdle() > 0 {
+		size, err = c.fetch(ctx, e)
+	}
 	c.mu.Lock()
 	if err == nil {
-		e.size = size
+		e.size, e.filled = size, true
 		c.size += size
 		c.evict()
 	} else {
@@ -190,6 +202,9 @@ func (c *Cache) fetch(ctx context.Context, e *entry) (size int64, err error) {
 		return 0, err
 	}
 	defer r.Close()
+	if err := os.MkdirAll(c.dir, 0o700); err != nil { // somebody may have deleted it since
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
 	f, err := os.CreateTemp(c.dir, "*"+partial) // mode 0600
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
@@ -224,6 +239,9 @@ func (c *Cache) release(e *entry) {
 	defer c.mu.Unlock()
 	if e.refs--; e.refs == 0 && c.entries[e.key] == e {
 		e.idle = c.idle.PushBack(e)
+		if e.stale {
+			c.remove(e)
+		}
 		c.evict()
 	}
 }
@@ -232,12 +250,64 @@ func (c *Cache) release(e *entry) {
 // forgotten; the next life clears it. Preconditions: mu is held.
 func (c *Cache) evict() {
 	for c.size > c.max && c.idle.Len() > 0 {
-		e := c.idle.Remove(c.idle.Front()).(*entry)
-		delete(c.entries, e.key)
-		c.size -= e.size
-		_ = os.Remove(e.path)
+		c.remove(c.idle.Front().Value.(*entry))
 	}
 }
+
+// Drop removes the artefacts of a version, those that are held as soon as they were released. One that is opened again
+// before that stays.
+func (c *Cache) Drop(v faas.Version) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.entries {
+		switch {
+		case key.Version != v:
+		case e.idle != nil:
+			c.remove(e)
+		default:
+			e.stale = true
+		}
+	}
+}
+
+// DropIdle removes every artefact that nobody holds, to make room on the disk, and returns how many there were.
+func (c *Cache) DropIdle() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.idle.Len()
+	for c.idle.Len() > 0 {
+		c.remove(c.idle.Front().Value.(*entry))
+	}
+	return n
+}
+
+// remove forgets an idle entry and its file. Preconditions: mu is held.
+func (c *Cache) remove(e *entry) {
+	c.forget(e)
+	_ = os.Remove(e.path)
+}
+
+// forget makes the next Open fetch e's artefact anew. Preconditions: mu is held, and e was fetched.
+func (c *Cache) forget(e *entry) {
+	if e.idle != nil {
+		c.idle.Remove(e.idle)
+		e.idle = nil
+	}
+	delete(c.entries, e.key)
+	c.size -= e.size
+}
+
+// lost reports whether e was fetched and its file is not there any more. Preconditions: Cache.mu is held.
+func (e *entry) lost() bool {
+	if !e.filled {
+		return false
+	}
+	_, err := os.Stat(e.path)
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// NoSpace reports whether err says that the disk, or what this user may have of it, is full.
+func NoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 func removeIfThere(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

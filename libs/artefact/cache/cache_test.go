@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -188,6 +189,81 @@ func TestEviction(t *testing.T) {
 	}
 	if n := files(t, dir); n != 2 {
 		t.Errorf("%d files after release", n)
+	}
+}
+
+// TestFullDisk has a disk with room for two files.
+func TestFullDisk(t *testing.T) {
+	s := new(store)
+	for n := range 4 {
+		s.put(t, n, signer)
+	}
+	c, dir := newCache(t, s, 0)
+	s.gate = func(context.Context) error {
+		if there, _ := os.ReadDir(dir); len(there) >= 2 {
+			return &os.PathError{Op: "write", Path: dir, Err: syscall.ENOSPC}
+		}
+		return nil
+	}
+	held := open(t, c, 0)
+	open(t, c, 1).Release()
+	second := open(t, c, 2) // for which the first that is idle went
+	if _, err := c.Open(t.Context(), keyOf(3)); !cache.NoSpace(err) {
+		t.Errorf("with all of the disk held: %v", err)
+	}
+	second.Release()
+	open(t, c, 3).Release()
+	held.Release()
+	if n := files(t, dir); n != 2 {
+		t.Errorf("%d files", n)
+	}
+}
+
+// TestDeleted defends that what somebody has deleted is fetched again.
+func TestDeleted(t *testing.T) {
+	s := new(store)
+	s.put(t, 1, signer)
+	c, dir := newCache(t, s, 1500)
+	f := open(t, c, 1)
+	for i, gone := range []string{f.Path(), f.Path(), dir} {
+		if i > 0 {
+			f.Release() // else it is held, as by another worker of the process
+		}
+		if err := os.RemoveAll(gone); err != nil {
+			t.Fatal(err)
+		}
+		again := open(t, c, 1)
+		if i == 0 {
+			f.Release()
+		}
+		f = again
+	}
+	f.Release()
+	open(t, c, 1).Release() // within the limit: what was lost does not count
+	if n := s.fetched.Load(); n != 4 {
+		t.Errorf("fetched %d times", n)
+	}
+}
+
+func TestDrop(t *testing.T) {
+	s := new(store)
+	for n := range 3 {
+		s.put(t, n, signer)
+	}
+	c, dir := newCache(t, s, 0)
+	held, kept := open(t, c, 0), open(t, c, 1)
+	open(t, c, 2).Release()
+	for n := range 3 {
+		c.Drop(keyOf(n).Version)
+	}
+	if n := files(t, dir); n != 2 {
+		t.Errorf("%d files, want the two that are held", n)
+	}
+	open(t, c, 1).Release() // wanted again
+	held.Release()
+	kept.Release()
+	if n := files(t, dir); n != 1 {
+		t.Errorf("%d files, want the one that was opened again", n)
 	}
 }
 

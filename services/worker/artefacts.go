@@ -65,6 +65,9 @@ func (a *StoredArtefacts) Open(ctx context.Context, v faas.Version) (string, fun
 	return a.compile(ctx, v)
 }
 
+// Drop implements Artefacts.
+func (a *StoredArtefacts) Drop(v faas.Version) { a.Cache.Drop(v) }
+
 // unusable reports whether err says that there is no artefact for this machine, or only one that can't be trusted.
 func unusable(err error) bool {
 	return faas.CodeOf(err) == faas.NotFound || errors.Is(err, artefact.ErrFormat) || errors.Is(err, artefact.ErrSignature) ||
@@ -83,25 +86,37 @@ func (a *StoredArtefacts) compile(ctx context.Context, v faas.Version) (string, 
 	if err != nil {
 		return "", nil, fmt.Errorf("compile module %s: %w", v.Short(), err)
 	}
+	path, err := a.write(v, compiled)
+	if cache.NoSpace(err) && a.Cache.DropIdle() > 0 {
+		path, err = a.write(v, compiled)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	a.Log.Info("module compiled here", telemetry.KeyVersion, v.Short(), "took", time.Since(began))
+	return path, func() { _ = os.Remove(path) }, nil // a file that stays costs space until the directory is cleared
+}
+
+// write makes a file of what was compiled here.
+func (a *StoredArtefacts) write(v faas.Version, compiled []byte) (path string, err error) {
 	a.clear.Do(func() {
 		if err := os.RemoveAll(a.Dir); err != nil {
 			a.Log.Warn("what was compiled here earlier stays on the disk", telemetry.KeyErr, err)
 		}
 	})
 	if err := os.MkdirAll(a.Dir, 0o700); err != nil {
-		return "", nil, fmt.Errorf("directory for what is compiled here: %w", err)
+		return "", fmt.Errorf("directory for what is compiled here: %w", err)
 	}
 	f, err := os.CreateTemp(a.Dir, v.Short()+"-*.cwasm")
 	if err != nil {
-		return "", nil, fmt.Errorf("file for what is compiled here: %w", err)
+		return "", fmt.Errorf("file for what is compiled here: %w", err)
 	}
-	path := f.Name()
+	path = f.Name()
 	_, err = f.Write(compiled)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), err), os.Remove(path))
+		return "", errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), err), os.Remove(path))
 	}
-	a.Log.Info("module compiled here", telemetry.KeyVersion, v.Short(), "took", time.Since(began))
-	return path, func() { _ = os.Remove(path) }, nil // a file that stays costs space until the directory is cleared
+	return path, nil
 }
 
 // module fetches a module's bytes and makes sure that they are what the version says.

@@ -46,6 +46,9 @@ type Artefacts interface {
 	// Open returns a file with the compiled module of a version, which stays as it is until release is called. Whatever can
 	// write it can run code in this process, so it is in a directory that only this process's user can write.
 	Open(ctx context.Context, v faas.Version) (path string, release func(), err error)
+	// Drop says that the version was replaced or removed: what is kept of it for a next Open needs not be. What is open stays
+	// as it is.
+	Drop(v faas.Version)
 }
 
 // Payloads keeps bodies that are too large for a message; a *objectstore.Store does.

@@ -111,6 +111,7 @@ func (w *Worker) functionEvent(live context.Context, m *nats.Msg) {
 	for _, p := range w.allPools() {
 		if p.key.name == fn.Name && (p.key.version != fn.Version || e.Kind == bus.FunctionRemoved) {
 			p.retire()
+			w.cfg.Artefacts.Drop(p.key.version) // another function of the same module fetches it again
 		}
 	}
 	if e.Kind != bus.FunctionRemoved {

@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ type modules struct {
 
 	mu     sync.Mutex
 	loaded map[faas.Version]*module
+	failed failures
 	closed bool
 }
 
@@ -38,10 +41,11 @@ type module struct {
 }
 
 func newModules(e *faaslet.Engine, a Artefacts, compileWall time.Duration, log *slog.Logger) *modules {
-	return &modules{engine: e, artefacts: a, timeout: fetchTimeout + compileWall, log: log, loaded: make(map[faas.Version]*module)}
+	return &modules{engine: e, artefacts: a, timeout: fetchTimeout + compileWall, log: log, loaded: make(map[faas.Version]*module), failed: make(failures)}
 }
 
-// load returns the module of a version, which stays loaded until as many releases as loads that succeeded.
+// load returns the module of a version, which stays loaded until as many releases as loads that succeeded. For a while
+// after a failure of the worker's own it fails at once, as the load before did.
 func (ms *modules) load(ctx context.Context, v faas.Version) (*faaslet.Module, error) {
 	ms.mu.Lock()
 	if ms.closed {
@@ -50,6 +54,10 @@ func (ms *modules) load(ctx context.Context, v faas.Version) (*faaslet.Module, e
 	}
 	e := ms.loaded[v]
 	if e == nil {
+		if err := ms.failed.resting(v, time.Now()); err != nil {
+			ms.mu.Unlock()
+			return nil, err
+		}
 		e = &module{done: make(chan struct{})}
 		ms.loaded[v] = e
 		ms.wg.Go(func() { ms.fill(context.WithoutCancel(ctx), v, e) })
@@ -93,28 +101,46 @@ func (ms *modules) fill(ctx context.Context, v faas.Version, e *module) {
 	ctx, cancel := context.WithTimeout(ctx, ms.timeout)
 	defer cancel()
 	began := time.Now()
-	path, release, err := ms.artefacts.Open(ctx, v)
-	if err == nil {
-		e.release = release
-		if e.m, err = ms.engine.LoadFile(path); err != nil {
-			release()
-		}
-	}
+	var err error
+	e.m, e.release, err = ms.open(ctx, v)
 	e.err = err
 	ms.mu.Lock()
 	unwanted := e.refs == 0
-	if err != nil || unwanted { // after a failure the next call tries again
+	if err != nil || unwanted {
 		delete(ms.loaded, v)
 	}
+	tell := ms.failed.note(v, err, time.Now())
 	close(e.done)
 	ms.mu.Unlock()
 	switch {
 	case err != nil:
+		if !tell {
+			return
+		}
 		ms.log.Warn("module not loaded", telemetry.KeyVersion, v.Short(), telemetry.KeyErr, err)
 	case unwanted:
 		e.close()
 	default:
 		ms.log.Debug("module loaded", telemetry.KeyVersion, v.Short(), "took", time.Since(began))
+	}
+}
+
+// open loads the module of a version from its file, from another one when somebody has deleted that.
+func (ms *modules) open(ctx context.Context, v faas.Version) (*faaslet.Module, func(), error) {
+	for again := false; ; again = true {
+		path, release, err := ms.artefacts.Open(ctx, v)
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := ms.engine.LoadFile(path)
+		if err == nil {
+			return m, release, nil
+		}
+		_, there := os.Stat(path) // the engine's error does not tell
+		release()
+		if again || !errors.Is(there, os.ErrNotExist) {
+			return nil, nil, err
+		}
 	}
 }
 

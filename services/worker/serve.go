@@ -62,7 +62,7 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 	}
 	p, err = w.acquire(j.ctx, j.call.Name, j.call.Version)
 	if err != nil {
-		r.Err = withCause(j.ctx, err)
+		r.Err = w.notLoaded(j, err)
 		w.answer(j, r)
 		return p, used
 	}

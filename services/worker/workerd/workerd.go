@@ -172,6 +172,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		CompileWall: time.Duration(c.compileWall), DrainTimeout: time.Duration(c.drain), CPUFeatures: artefact.CPUFeatures(), Log: p.Log,
 	})
 	p.Health.Check("worker", process.Ready(life.Ready()))
+	p.Health.Check("modules", life.Loads)
 	var seq service.Sequence
 	seq.Add("registry", view.Run, view.Ready())
 	seq.Add("worker", untilDrained(life, p), life.Ready())

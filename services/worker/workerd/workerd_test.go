@@ -45,7 +45,7 @@ func TestProcess(t *testing.T) {
 	storeKey(t, key)
 	processtest.AwaitStatus(t, ready, 503, "waiting for the NATS server")
 	nats.Start(t)
-	processtest.AwaitStatus(t, ready, 200, `"worker":"ok"`)
+	processtest.AwaitStatus(t, ready, 200, `"modules":"ok","worker":"ok"`)
 	if joined := i.Await(t, "worker joined"); joined["slots"] != 1.0 || joined["queue"] != 2.0 || !strings.HasPrefix(joined["worker"].(string), "w1-") {
 		t.Errorf("joined as %v", joined)
 	}

@@ -22,7 +22,7 @@ const (
 	argv0  = "shoal-compile" // the child's name in a process list
 	marker = "SHOAL_COMPILE_CHILD"
 	nobody = 65534
-	nice   = 10
+	nice   = 5
 
 	jobCompile = "compile"
 	jobProbe   = "probe"

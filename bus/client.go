@@ -61,6 +61,6 @@ func clientError(err error, name faas.Name) error {
 		return faas.Errorf(faas.TooLarge, "the input of %s is larger than the NATS server takes", name).
 			Hint("call over HTTP")
 	default:
-		return faas.Errorf(faas.Unavailable, "the bus: %s", err)
+		return AwayError(err)
 	}
 }

@@ -284,5 +284,5 @@ func publishError(err error) *faas.Error {
 	if errors.Is(err, nats.ErrMaxPayload) {
 		return faas.Errorf(faas.TooLarge, "the call's input is larger than a message of the bus can be (%s)", faas.Size(bus.MaxPayload))
 	}
-	return faas.Errorf(faas.Unavailable, "the bus: %s", err)
+	return bus.AwayError(err)
 }

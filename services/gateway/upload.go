@@ -91,7 +91,7 @@ func uploadError(ctx context.Context, err error, silence time.Duration) error {
 	case ctx.Err() != nil:
 		return faas.Errorf(faas.Cancelled, "the client left")
 	}
-	return faas.Errorf(faas.Unavailable, "the bus: %s", err)
+	return bus.AwayError(err)
 }
 
 func uploadReply(m *nats.Msg) (*bus.UploadReply, error) {

@@ -253,7 +253,11 @@ func TestDeadWorkerGetsNothing(t *testing.T) {
 		t.Errorf("with no worker left: %v", err)
 	}
 	again := bustest.NewWorker(t, s, "beta", 1)
-	testenv.Eventually(t, time.Second, func() bool { return p.members.Alive(again.ID) }, "the new incarnation is not known")
+	testenv.Eventually(t, 10*time.Second, func() bool { // in the view, which hears of it after members knows
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.members.Alive(again.ID) && p.view.Len() == 1
+	}, "the new incarnation is not known")
 	if id := c.moved(newCall()); id != again.ID {
 		t.Errorf("moved to %s, want the new incarnation %s", id, again.ID)
 	}

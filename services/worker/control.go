@@ -77,12 +77,16 @@ const (
 
 // cancelEarly remembers that a call is cancelled which has not come, or has ended. Preconditions: mu is held.
 func (w *Worker) cancelEarly(id faas.CallID, now time.Time) {
-	if len(w.cancelled) >= maxEarlyCancels {
-		maps.DeleteFunc(w.cancelled, func(_ faas.CallID, when time.Time) bool { return now.Sub(when) > earlyCancel })
-	}
 	if len(w.cancelled) < maxEarlyCancels {
 		w.cancelled[id] = now
 	}
+}
+
+// forgetCancelled drops what was remembered for long enough.
+func (w *Worker) forgetCancelled(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.cancelled, func(_ faas.CallID, when time.Time) bool { return now.Sub(when) > earlyCancel })
 }
 
 // prewarm has n Faaslets ready of a version, in the background. With n = 0 only its module is loaded.

@@ -26,6 +26,7 @@ func (w *Worker) sweep(ctx context.Context) error {
 		case now := <-tick.C:
 			w.expire(now)
 			w.logs.forget(now)
+			w.forgetCancelled(now)
 			w.relieve()
 		}
 	}

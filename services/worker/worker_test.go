@@ -239,6 +239,29 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A cancellation that comes before its call ends it when it comes, and is not remembered for ever.
+func TestCancelOvertakes(t *testing.T) {
+	f := start(t)
+	v := f.artefacts.Add(watSpin)
+	remembered := func() int {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.cancelled)
+	}
+	c := f.call(spin, v, time.Minute)
+	f.control(t, bus.Control{Kind: bus.Cancel, Call: c.ID})
+	until(t, "the cancellation is remembered", func() bool { return remembered() == 1 })
+	if r := result(t, f.send(t, c)); faas.CodeOf(r.Err) != faas.Cancelled {
+		t.Errorf("result %+v", r)
+	}
+	f.control(t, bus.Control{Kind: bus.Cancel, Call: faas.NewCallID()})
+	until(t, "another is remembered", func() bool { return remembered() == 1 })
+	f.forgetCancelled(time.Now().Add(2 * earlyCancel))
+	if n := remembered(); n != 0 {
+		t.Errorf("%d cancellations are remembered", n)
+	}
+}
+
 func TestDrainFinishesAndLeaves(t *testing.T) {
 	f := start(t)
 	v := f.artefacts.Add(watSpin)

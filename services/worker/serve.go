@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
@@ -88,25 +86,9 @@ func (w *Worker) answer(j *job, r *faas.Result) {
 		return
 	}
 	w.offload(j, r)
-	if err := w.send(bus.EncodeResult(r, j.reply)); err != nil { // the holder fails the call when its time is up
+	if err := w.cfg.Calls.PublishMsg(bus.EncodeResult(r, j.reply)); err != nil { // a lost connection: the holder is told by lose
 		w.log.Warn("answer not sent", telemetry.KeyCall, j.call.ID, telemetry.KeyFunc, j.call.Name, telemetry.KeyErr, err)
 	}
-}
-
-// send publishes an answer. While the connection is being restored it waits: the holder fails the call anyway when that
-// takes longer than answerWait.
-func (w *Worker) send(m *nats.Msg) error {
-	err := w.cfg.Calls.PublishMsg(m)
-	if !errors.Is(err, nats.ErrReconnectBufExceeded) {
-		return err
-	}
-	tick := time.NewTicker(answerRetry)
-	defer tick.Stop()
-	for end := time.Now().Add(answerWait); errors.Is(err, nats.ErrReconnectBufExceeded) && time.Now().Before(end); {
-		<-tick.C
-		err = w.cfg.Calls.PublishMsg(m)
-	}
-	return err
 }
 
 // ended returns why ctx, a job's, is over.
@@ -142,10 +124,3 @@ func setupOf(fn faas.Function, m *faaslet.Module) *faaslet.Setup {
 	}
 	return s
 }
-
-// An answer that the connection can't take is tried again: every answerRetry, for as long as a worker that is silent is
-// believed to live.
-const (
-	answerRetry = 20 * time.Millisecond
-	answerWait  = bus.DeadAfter
-)

@@ -6,8 +6,8 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/shoal-run/shoal/libs/service"
 )
 
 //go:generate go test . -run ^TestManual$ -update
@@ -25,8 +25,7 @@ type process struct {
 
 func main() {
 	atStart()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, stop := service.Signalled()
 	code := run(ctx, os.Args[1:], thisProcess())
 	stop()
 	os.Exit(int(code))

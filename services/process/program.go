@@ -7,9 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/shoal-run/shoal/libs/config"
 	"github.com/shoal-run/shoal/libs/service"
@@ -51,9 +49,8 @@ type Env struct {
 // process at once.
 func Main(p *Program) int {
 	Tune()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := service.Signalled()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal has its default effect
 	return p.Run(ctx, Env{os.Args[1:], os.Environ(), os.Stdout, os.Stderr})
 }
 

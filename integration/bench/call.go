@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 
 // figures are all there are, in the order in which they are taken.
 func (b *bench) figures() []*figure {
-	return append(append(b.engineFigures(), b.natsFigures()...), b.httpFigures()...)
+	return slices.Concat(b.engineFigures(), b.natsFigures(), b.httpFigures(), b.processFigures(), b.openFigures())
 }
 
 // What a loop's result is read for.
@@ -84,6 +85,33 @@ func (b *bench) httpFigures() []*figure {
 }
 
 func callPath(n faas.Name) string { return "/v1/call/" + n.String() }
+
+// processFigures are calls through services that are processes of their own, over a NATS server that is one too. The
+// baselines are split in the same way.
+func (b *bench) processFigures() []*figure {
+	const relay, proxy = "bare relay, as processes", "HTTP→NATS echo proxy, as processes"
+	var all []*figure
+	for _, clients := range []int{1, 8, 64, 256} {
+		unit, read, what := "calls/s", throughput, "calls"
+		if clients == 1 {
+			unit, read, what = "µs", latency, "p50 of a call"
+		}
+		for _, door := range []struct {
+			name, baseline    string
+			value, plainValue probe
+		}{
+			{"nats", relay, b.nats(shoalProcesses, bus.CallSubject(tiny), clients, read), b.nats(plainProcesses, plainRelay, clients, read)},
+			{"http", proxy, b.http(shoalProcesses, callPath(tiny), clients, read), b.http(plainProcesses, proxyHTTP, clients, read)},
+		} {
+			all = append(all, &figure{
+				key: fmt.Sprintf("call.processes.%s.c%d", door.name, clients), unit: unit,
+				what:  fmt.Sprintf("%s through services as processes, by %s, %d at a time", what, strings.ToUpper(door.name), clients),
+				value: door.value, baseline: door.plainValue, baselineName: door.baseline,
+			})
+		}
+	}
+	return all
+}
 
 func (b *bench) nats(what, subject string, clients int, read func(*loaded) float64) probe {
 	return b.loop(what, clients, read, func(a addresses) func() (caller, error) { return dialNATS(a.NATS, subject) })

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -158,50 +157,72 @@ type httpCaller struct {
 }
 
 func dialHTTP(address, path string) func() (caller, error) {
-	return func() (caller, error) {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			return nil, err
-		}
-		request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", path, address, len(input), input)
-		return &httpCaller{conn, bufio.NewReader(conn), request}, nil
+	return func() (caller, error) { return newHTTPCaller(address, path) }
+}
+
+func newHTTPCaller(address, path string) (*httpCaller, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
 	}
+	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", path, address, len(input), input)
+	return &httpCaller{conn, bufio.NewReader(conn), request}, nil
 }
 
 func (c *httpCaller) call() error {
+	a, err := c.exchange()
+	if err == nil && !a.right() {
+		err = fmt.Errorf("answered %s: %q", a.status, a.body)
+	}
+	return err
+}
+
+// answer is what came back over HTTP. The body is valid until the next exchange.
+type answer struct {
+	status     string // "200 OK"
+	retryAfter bool
+	body       []byte
+}
+
+func (a answer) right() bool { return a.status == "200 OK" && bytes.Equal(a.body, input) }
+
+// exchange makes a call and returns whatever was answered.
+func (c *httpCaller) exchange() (a answer, err error) {
 	if _, err := c.conn.Write(c.request); err != nil {
-		return err
+		return a, err
 	}
-	status, err := c.r.ReadSlice('\n')
+	line, err := c.r.ReadSlice('\n')
 	if err != nil {
-		return err
+		return a, err
 	}
-	ok := bytes.HasPrefix(status, []byte("HTTP/1.1 200 "))
-	said := strings.TrimSpace(string(status[:min(len(status), 64)]))
+	status, is := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte("HTTP/1.1 "))
+	if !is {
+		return a, fmt.Errorf("answered %q", line)
+	}
+	if a.status = "200 OK"; string(status) != a.status { // a call that is right allocates nothing
+		a.status = string(status)
+	}
 	length := 0
 	for {
 		line, err := c.r.ReadSlice('\n')
 		if err != nil {
-			return err
+			return a, err
 		}
 		if len(line) <= 2 {
 			break
 		}
 		if v, is := bytes.CutPrefix(line, []byte("Content-Length: ")); is {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
-				return err
+				return a, err
 			}
 		}
+		a.retryAfter = a.retryAfter || bytes.HasPrefix(line, []byte("Retry-After: "))
 	}
-	body, err := c.r.Peek(length)
-	if err != nil {
-		return err
-	}
-	if !ok || !bytes.Equal(body, input) {
-		return fmt.Errorf("answered %s: %q", said, body)
+	if a.body, err = c.r.Peek(length); err != nil {
+		return a, err
 	}
 	_, err = c.r.Discard(length)
-	return err
+	return a, err
 }
 
 func (c *httpCaller) close() { _ = c.conn.Close() } // nothing is lost

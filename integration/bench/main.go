@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
+	"github.com/shoal-run/shoal/services/process"
 )
 
 // options are the flags.
@@ -34,6 +35,14 @@ type options struct {
 
 func main() {
 	compile.MaybeChild()
+	if service := program(os.Getenv(serveVariable)); service != nil {
+		for _, kv := range os.Environ() { // a service takes SHOAL_… for its settings
+			if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "SHOAL_") {
+				os.Unsetenv(name)
+			}
+		}
+		os.Exit(process.Main(service))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if what := os.Getenv(serveVariable); what != "" {

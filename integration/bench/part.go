@@ -30,12 +30,16 @@ type part struct {
 
 // Functions that are measured.
 var (
-	tiny   = faas.Name{Tenant: "bench", Function: "tiny"} // testdata/echo.wat
-	goEcho = faas.Name{Tenant: "bench", Function: "go"}   // examples/echo
+	tiny   = faas.Name{Tenant: "bench", Function: "tiny"}   // testdata/echo.wat
+	sleepy = faas.Name{Tenant: "bench", Function: "sleepy"} // testdata/sleep.wat
+	goEcho = faas.Name{Tenant: "bench", Function: "go"}     // examples/echo
 )
 
 //go:embed testdata/echo.wat
 var tinyText string
+
+//go:embed testdata/sleep.wat
+var sleepText string
 
 // goEchoFile is where `make examples` builds examples/echo.
 const goEchoFile = "bin/examples/echo.wasm"
@@ -45,11 +49,7 @@ func (b *bench) open(ctx context.Context, what string) (*part, error) {
 	if p := b.parts[what]; p != nil {
 		return p, nil
 	}
-	start := startChild
-	if b.inside {
-		start = startInside
-	}
-	p, err := start(ctx, what)
+	p, err := b.start(ctx, what)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", what, err)
 	}
@@ -62,10 +62,26 @@ func (b *bench) open(ctx context.Context, what string) (*part, error) {
 			fmt.Fprintf(os.Stderr, "bench: stop %s: %v\n", what, err)
 		}
 	})
-	if what == serveShoal {
+	switch what {
+	case serveShoal, shoalProcesses, shoalCluster:
 		return p, deploy(ctx, p)
 	}
 	return p, nil
+}
+
+func (b *bench) start(ctx context.Context, what string) (*part, error) {
+	switch what {
+	case shoalProcesses:
+		return startLayout(ctx, layout{gateways: 1, planners: 1, workers: 1, queue: queue})
+	case shoalCluster:
+		return startLayout(ctx, layout{gateways: 2, planners: 2, workers: clusterWorkers, slots: clusterSlots})
+	case plainProcesses:
+		return startPlainProcesses(ctx)
+	}
+	if b.inside {
+		return startInside(ctx, what)
+	}
+	return startChild(ctx, what)
 }
 
 const startPatience = 30 * time.Second
@@ -129,13 +145,20 @@ func deploy(ctx context.Context, p *part) error {
 	if err != nil {
 		return err
 	}
-	modules := map[faas.Name][]byte{tiny: module}
+	sleeper, err := faaslettest.Assemble(sleepText)
+	if err != nil {
+		return err
+	}
+	modules := map[faas.Name][]byte{tiny: module, sleepy: sleeper}
 	if b, err := os.ReadFile(goEchoFile); err == nil {
 		modules[goEcho] = b
 	}
 	for name, m := range modules {
 		if _, err := c.Deploy(ctx, name, apiclient.Module{Body: bytes.NewReader(m), Size: int64(len(m))}, apiclient.Settings{}); err != nil {
 			return fmt.Errorf("deploy %s: %w", name, err)
+		}
+		if err := deployed(ctx, p, name); err != nil {
+			return err
 		}
 	}
 	return nil

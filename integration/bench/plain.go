@@ -55,7 +55,12 @@ func runPlain(ctx context.Context, dir string, up func(addresses)) error {
 		return err
 	}
 	defer conn.Close()
-	f := &front{nc: conn, inbox: nats.NewInbox() + ".", waits: map[uint64]func([]byte){}}
+	return serveFront(ctx, conn, func(http string) { up(addresses{HTTP: http, NATS: srv.ClientURL()}) })
+}
+
+// serveFront is the front until ctx ends. up gets its HTTP address.
+func serveFront(ctx context.Context, nc *nats.Conn, up func(http string)) error {
+	f := &front{nc: nc, inbox: nats.NewInbox() + ".", waits: map[uint64]func([]byte){}}
 	if err := f.listen(); err != nil {
 		return err
 	}
@@ -69,7 +74,7 @@ func runPlain(ctx context.Context, dir string, up func(addresses)) error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
-	up(addresses{HTTP: l.Addr().String(), NATS: srv.ClientURL()})
+	up(l.Addr().String())
 	<-ctx.Done()
 	_ = server.Close() // the load has ended
 	<-done

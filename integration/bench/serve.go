@@ -25,6 +25,16 @@ const serveVariable = "SHOAL_BENCH_SERVE"
 const (
 	serveShoal = "shoal" // everything, as `shoal up` runs it
 	servePlain = "plain" // the baselines: no platform, same connections
+
+	// The same as processes of their own (processes.go).
+	shoalProcesses = "shoal processes" // one gateway, planner and worker
+	plainProcesses = "plain processes" // front and back
+	shoalCluster   = "shoal cluster"   // two gateways, two planners, four workers
+
+	// What a child of those is when it is no service.
+	serveNATS      = "nats-server"
+	serveFrontOnly = "front" // the first argument is the server's URL
+	serveBackOnly  = "back"  // likewise
 )
 
 // transportVariable set to "tcp" makes the services of both sides reach the server over TCP instead of in-process.
@@ -35,9 +45,10 @@ const queue = 256
 
 // addresses are where a child answers.
 type addresses struct {
-	HTTP  string `json:"http"`  // HOST:PORT
-	NATS  string `json:"nats"`  // URL
-	Pprof string `json:"pprof"` // HOST:PORT
+	HTTP     string   `json:"http"`  // HOST:PORT
+	NATS     string   `json:"nats"`  // URL
+	Pprof    string   `json:"pprof"` // HOST:PORT
+	Gateways []string `json:"-"`     // HOST:PORT of each, HTTP is the first; nil where all is one process
 }
 
 // serveChild serves what until ctx ends or its standard input does: the parent has gone.
@@ -72,8 +83,39 @@ func serve(ctx context.Context, what string, up func(addresses)) error {
 		return runShoal(ctx, dir, up)
 	case servePlain:
 		return runPlain(ctx, dir, up)
+	case serveNATS:
+		srv, err := startServer(dir)
+		if err != nil {
+			return err
+		}
+		up(addresses{NATS: srv.ClientURL()})
+		<-ctx.Done()
+		srv.Close()
+		return nil
+	case serveFrontOnly, serveBackOnly:
+		return runHalf(ctx, what, os.Args[1], up)
 	}
 	return fmt.Errorf("nothing is called %q", what)
+}
+
+// runHalf is one side of the baselines.
+func runHalf(ctx context.Context, what, url string, up func(addresses)) error {
+	nc, err := bus.Connect(url, what, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if what == serveFrontOnly {
+		return serveFront(ctx, nc, func(http string) { up(addresses{HTTP: http}) })
+	}
+	stop, err := serveBack(nc)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	up(addresses{})
+	<-ctx.Done()
+	return nil
 }
 
 func runShoal(ctx context.Context, dir string, up func(addresses)) error {

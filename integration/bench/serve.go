@@ -12,6 +12,7 @@ import (
 	"net/http"
 	_ "net/http/pprof" // on the child's own address, for -profile
 	"os"
+	"strconv"
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/libs/natsd"
@@ -35,6 +36,8 @@ const (
 	serveNATS      = "nats-server"
 	serveFrontOnly = "front" // the first argument is the server's URL
 	serveBackOnly  = "back"  // likewise
+
+	serveFaaslets = "faaslets" // nothing but Faaslets; the first argument is how many (density.go)
 )
 
 // transportVariable set to "tcp" makes the services of both sides reach the server over TCP instead of in-process.
@@ -49,6 +52,7 @@ type addresses struct {
 	NATS     string   `json:"nats"`  // URL
 	Pprof    string   `json:"pprof"` // HOST:PORT
 	Gateways []string `json:"-"`     // HOST:PORT of each, HTTP is the first; nil where all is one process
+	Filled   filled   `json:"filled"`
 }
 
 // serveChild serves what until ctx ends or its standard input does: the parent has gone.
@@ -94,6 +98,12 @@ func serve(ctx context.Context, what string, up func(addresses)) error {
 		return nil
 	case serveFrontOnly, serveBackOnly:
 		return runHalf(ctx, what, os.Args[1], up)
+	case serveFaaslets:
+		n, err := strconv.Atoi(os.Args[1])
+		if err != nil {
+			return err
+		}
+		return runFaaslets(ctx, n, up)
 	}
 	return fmt.Errorf("nothing is called %q", what)
 }

@@ -208,9 +208,11 @@ func (l *Lab) WrapperLives(n int) error {
 }
 
 // Lives makes n Faaslets, runs a call in each, and closes them.
-func (l *Lab) Lives(ctx context.Context, n int) error {
+func (l *Lab) Lives(ctx context.Context, n int) error { return l.lives(ctx, n, faaslet.Setup{}) }
+
+func (l *Lab) lives(ctx context.Context, n int, s faaslet.Setup) error {
 	for range n {
-		f, ferr := l.module.New(ctx, faaslet.Setup{})
+		f, ferr := l.module.New(ctx, s)
 		if ferr != nil {
 			return ferr
 		}
@@ -234,12 +236,8 @@ func (l *Lab) WarmCalls(ctx context.Context, threads, n int) error {
 		}
 		defer f.Close()
 		for range n {
-			out := f.Run(ctx, hostapi.NewCall(hostapi.CallConfig{Ctx: ctx, Kind: faas.Reactor}))
-			if out.Err != nil {
-				return out.Err
-			}
-			if !f.Reset() {
-				return errors.New("a Faaslet was not reset")
+			if err := l.serveOnce(ctx, f); err != nil {
+				return err
 			}
 		}
 		return nil

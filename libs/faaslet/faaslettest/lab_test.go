@@ -25,10 +25,25 @@ func TestLab(t *testing.T) {
 	}
 	for name, f := range map[string]func(int) error{
 		"raw": l.RawCalls, "wrapper": l.WrapperCalls, "wrapper lives": l.WrapperLives,
-		"lives": func(n int) error { return l.Lives(t.Context(), n) },
+		"lives":    func(n int) error { return l.Lives(t.Context(), n) },
+		"restores": func(n int) error { return l.Restores(t.Context(), n) },
 	} {
 		if err := f(10); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	most := l.engine.Stats().MaxFaaslets
+	for want, n := range map[int]int{10: 10, most: 1 << 30} {
+		made, drop, err := l.Fill(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := l.engine.Stats().Faaslets; made != want || have != want {
+			t.Errorf("asked for %d: made %d, %d live, want %d", n, made, have, want)
+		}
+		drop()
+		if have := l.engine.Stats().Faaslets; have != 0 {
+			t.Errorf("%d are left", have)
 		}
 	}
 }

@@ -124,6 +124,24 @@ func TestNATSWithoutReply(t *testing.T) {
 	s.AwaitIdle(t)
 }
 
+// A removed function's log does not show up under the next function of its name.
+func TestRemovedLog(t *testing.T) {
+	s := start(t, standalone.Config{})
+	for _, name := range []string{"t/logs", "t/other"} {
+		s.Deploy(t, name, wasm(t, watLogs))
+		s.Call(t, name, []byte("a secret of "+name))
+		s.AwaitLog(t, name, "a secret of "+name)
+	}
+	s.Must(t, framework.Request{Method: http.MethodDelete, Path: "/v1/functions/t/logs"})
+	s.Deploy(t, "t/logs", wasm(t, watLogs))
+	if lines := s.Logs(t, "t/logs"); len(lines) != 0 {
+		t.Errorf("the log of the new function is %+v", lines)
+	}
+	if lines := s.Logs(t, "t/other"); len(lines) != 1 {
+		t.Errorf("the log of another function is %+v", lines)
+	}
+}
+
 // watLogs is a reactor that writes its input, up to 1024 bytes, to stderr.
 const watLogs = `(module
   (import "env" "__faasm_read_input" (func $read (param i32 i32) (result i32)))

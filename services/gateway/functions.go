@@ -191,6 +191,7 @@ func (g *Gateway) deleteFunction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.cfg.Functions.Remove(n, reply.Function.Revision)
+	g.forgetLog(r.Context(), n)
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -45,6 +45,18 @@ func ensureLogStream(ctx context.Context, js jetstream.JetStream, log *slog.Logg
 	}
 }
 
+// forgetLog drops the lines that are kept of a function that was removed: its name may be another function's next. Lines
+// that its last calls still write are kept.
+func (g *Gateway) forgetLog(ctx context.Context, n faas.Name) {
+	stream, err := g.cfg.JetStream.Stream(ctx, bus.LogStream)
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(bus.LogSubject(n)))
+	}
+	if err != nil {
+		g.log.Warn("the log of a removed function is kept", telemetry.KeyFunc, n, telemetry.KeyErr, err)
+	}
+}
+
 // logDocument is one line of a log, without what only services read.
 type logDocument struct {
 	Time   time.Time         `json:"time"`

@@ -124,7 +124,7 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		return endOf(ctx)
 	}
 	if image == nil {
-		if err := f.shareable(ctx); err != nil {
+		if err := f.initialized(ctx); err != nil {
 			return err
 		}
 		image = f.setup.Image.take(f)

@@ -104,7 +104,7 @@ func (i *Image) get() *capi.Image {
 }
 
 // take fills i from f, whose initialiser has just run, unless it is filled. It returns what i has then, nil for nothing.
-// i may be nil. Preconditions: f.mu is held, shareable was asked, and f holds i.
+// i may be nil. Preconditions: f.mu is held, initialized did not give i up, and f holds i.
 func (i *Image) take(f *Faaslet) *capi.Image {
 	if i == nil {
 		return nil

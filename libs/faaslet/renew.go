@@ -11,7 +11,8 @@ import (
 )
 
 // A module that exports wasmbin.Restored renews itself: the engine calls that function in every Faaslet that it restored or
-// reset, before the next call can enter it, and what it draws there is the Faaslet's own. Then the initialiser may have been
+// reset, before the next call can enter it, and what it draws there is the Faaslet's own. It also does so when the
+// initialiser ran. Then the initialiser may have been
 // given random bytes and have read clocks, as far as the function's answer says so.
 
 // renewTime is how long a guest may take to renew itself at a reset, which a slot waits for. Longer ones are left to New,
@@ -21,28 +22,22 @@ const renewTime = 20 * time.Millisecond
 // errNotRenewed is what start returns when the guest says that the image must not be used. The image is given up then.
 var errNotRenewed = faas.Errorf(faas.Internal, "the guest can't renew itself after a restore")
 
-// shareable finds out, after the initialiser of f ran, whether an image may be taken of it, and gives the Setup's image up if
-// not. An error is a failure of the guest's function. Preconditions: f.mu is held, f's host still has the initialiser's call.
-func (f *Faaslet) shareable(ctx context.Context) *faas.Error {
-	i := f.setup.Image
-	if i == nil || i.never.Load() {
-		return nil
-	}
+// initialized is called after the initialiser of f ran. It has f renew itself, so that a guest can count on that having
+// happened before any call, and gives the Setup's image up if none may be taken of f. An error is a failure of the guest's
+// function. Preconditions: f.mu is held, f's host still has the initialiser's call.
+func (f *Faaslet) initialized(ctx context.Context) *faas.Error {
 	call := f.host.call
-	if !f.module.renews {
-		if call != nil && call.WASI.Unique() {
-			i.never.Store(true)
+	shareable := call == nil || !call.WASI.Unique()
+	if f.module.renews {
+		answer, err := f.callRestored(ctx)
+		if err != nil {
+			return err
 		}
-		return nil
+		shareable = answer == wasmbin.RenewsAll || answer == wasmbin.RenewsRuntime && (call == nil || call.WASI.Startup())
 	}
-	answer, err := f.callRestored(ctx)
-	if err != nil {
-		return err
+	if i := f.setup.Image; i != nil && !shareable {
+		i.never.Store(true)
 	}
-	if answer == wasmbin.RenewsAll || answer == wasmbin.RenewsRuntime && (call == nil || call.WASI.Startup()) {
-		return nil
-	}
-	i.never.Store(true)
 	return nil
 }
 

@@ -8,15 +8,15 @@ var restorers []func()
 //
 //	var rng *rand.Rand
 //
-//	func init() {
-//		shoal.OnRestore(func() { rng = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) })
-//	}
+//	func init() { shoal.OnRestore(seed) }
+//
+//	func seed() { rng = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
 //
 // After each call a Faaslet is put back to what the initialisers left, and other Faaslets begin as copies of that. The
 // functions run each time before the next call, in the order they were registered, with the randomness of Go's runtime
 // renewed already: what math/rand, math/rand/v2 and crypto/rand give by their top-level functions needs nothing more. They
-// also run once when the initialisers have ended, so what f makes need not be made twice. They have 20 ms, in which Go's
-// own goroutines run only when f waits; a panic makes the Faaslet be replaced.
+// also run in a new Faaslet when the initialisers have ended, so on a worker no call comes before them; a test calls them
+// itself. They have 20 ms; a panic makes the Faaslet be replaced.
 //
 // A program that registers a function says with it that nothing else needs renewal. Without one, a program whose
 // initialisers ask for random bytes by themselves (crypto/rand) or for the time of day (time.Now) is not restored but
@@ -37,16 +37,18 @@ const (
 	renewedRuntime = 2 // what Go's runtime drew was renewed; nothing is known of other initialisers
 )
 
-// restored renews the runtime's randomness through reseed, which reports whether it could, and then the program's.
+// restored renews the runtime's randomness through reseed, which reports whether it could, and then the program's, which a
+// new Faaslet counts on in either case.
 func restored(reseed func() bool) int32 {
-	if !reseed() {
-		return renewedNothing
-	}
-	if len(restorers) == 0 {
-		return renewedRuntime
-	}
+	reseeded := reseed()
 	for _, f := range restorers {
 		f()
+	}
+	switch {
+	case !reseeded:
+		return renewedNothing
+	case len(restorers) == 0:
+		return renewedRuntime
 	}
 	return renewedAll
 }

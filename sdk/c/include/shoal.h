@@ -61,7 +61,7 @@ SHOAL_EXPORT(handle) int handle(void);
  *     }
  *
  * Another result says that it could not. It has 20 ms. random() has srandom(), and drand48() srand48(). arc4random() keeps a
- * state that can't be renewed: don't call it in an initialiser, or ask getentropy() instead.
+ * state that can't be renewed: don't call it in an initialiser, or ask getentropy() (unistd.h) instead.
  */
 SHOAL_EXPORT(shoal_restored) int shoal_restored(void);
 

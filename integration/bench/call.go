@@ -78,7 +78,7 @@ func (b *bench) httpFigures() []*figure {
 			value: b.http(serveShoal, goPath, 1, latency), baseline: b.http(servePlain, proxyHTTP, 1, latency), baselineName: proxy,
 		},
 		{
-			key: "call.http.go.c64", unit: "calls/s", what: "calls of a Go function by 64 clients; each waits for a Go runtime to initialise",
+			key: "call.http.go.c64", unit: "calls/s", what: "calls of a Go function by 64 clients",
 			value: b.http(serveShoal, goPath, 64, throughput), baseline: b.http(servePlain, proxyHTTP, 64, throughput), baselineName: proxy,
 		},
 	}

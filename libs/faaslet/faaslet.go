@@ -41,9 +41,9 @@ type Faaslet struct {
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and, for a reactor, runs its initialiser, or
-// restores what the Setup's Image has.
+// restores what the Setup's Image has and calls the function with which the module renews itself, if there is one.
 // ctx bounds that and nothing after; the goroutine stays on its thread while the guest runs. Errors are the guest's
-// (guest_trapped, guest_failed, out_of_memory, with "in the initialiser" in their words), the caller's
+// (guest_trapped, guest_failed, out_of_memory, with "in the initialiser" or "in shoal_restored" in their words), the caller's
 // (deadline_exceeded, cancelled) or the worker's (no_capacity, internal). The caller closes what it gets.
 func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 	limit := s.Memory
@@ -69,11 +69,15 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 	}
 	f := &Faaslet{module: m, setup: s, limit: limit}
 	f.host.faaslet = f
-	if err := f.start(ctx); err != nil {
-		f.Close()
-		return nil, err
+	err := f.start(ctx)
+	if err == nil {
+		return f, nil
 	}
-	return f, nil
+	f.Close()
+	if err == errNotRenewed { // the image is given up: this time it is built
+		return m.New(ctx, s)
+	}
+	return nil, err
 }
 
 // start builds the instance and brings it to ready.
@@ -114,15 +118,21 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		if isNoMap(fail) {
 			return faas.Errorf(faas.NoCapacity, "no address space for a Faaslet: %s", fail.Message)
 		}
-		return f.inInitialiser(f.failed(ctx, fail))
+		return f.in("the initialiser", f.failed(ctx, fail))
 	}
 	if ctx.Err() != nil { // the watch may have marked the instance after its guest had ended
 		return endOf(ctx)
 	}
 	if image == nil {
+		if err := f.initialized(ctx); err != nil {
+			return err
+		}
 		image = f.setup.Image.take(f)
 	}
-	return f.restore(image)
+	if err := f.restore(image); err != nil || f.image == nil {
+		return err
+	}
+	return f.renew(ctx)
 }
 
 // isNoMap reports whether instantiation failed because the kernel gave no memory.
@@ -130,15 +140,15 @@ func isNoMap(fail *capi.Failure) bool {
 	return fail.Code < 0 && !fail.Killed && strings.Contains(fail.Message, "os error 12")
 }
 
-// inInitialiser adds to err where it happened and what the guest said.
-func (f *Faaslet) inInitialiser(err *faas.Error) *faas.Error {
+// in adds to err where it happened, ahead of a call, and what the guest said.
+func (f *Faaslet) in(where string, err *faas.Error) *faas.Error {
 	if err == nil {
 		err = faas.Errorf(faas.GuestFailed, "the guest exited with code 0")
 	}
 	if err.Code == faas.Cancelled {
 		return err
 	}
-	err.Message = "in the initialiser: " + err.Message
+	err.Message = "in " + where + ": " + err.Message
 	if c := f.host.call; c != nil {
 		_, stdout, stderr, _ := c.Finish(faas.Reactor, true)
 		if len(stderr) == 0 {

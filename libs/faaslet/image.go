@@ -36,8 +36,8 @@ const (
 // for ever, and Faaslets are built from the module each time, when
 //
 //   - the module changes what can't be put back, as wasmbin.Module.Unresettable says;
-//   - the initialiser was given random bytes or read a clock: Faaslets with one image would share them, and a seed that
-//     was made of them;
+//   - the initialiser was given random bytes or read a clock, and the module does not renew itself, as renew.go says:
+//     Faaslets with one image would share them, and a seed that was made of them;
 //   - its memory is larger than 64 MiB, or the kernel does not tell which pages were written.
 //
 // It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already.
@@ -48,14 +48,15 @@ type Image struct {
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
 	taken  atomic.Pointer[capi.Image]
+	never  atomic.Bool // it will not be filled, or what it has is not to be used
 
-	mu    sync.Mutex // held while it is filled
-	never bool       // it will not be
+	mu sync.Mutex // held while it is filled
 }
 
 // NewImage returns an empty image for Faaslets of m. The owner closes it.
 func (m *Module) NewImage() *Image {
-	i := &Image{module: m, never: !m.resets}
+	i := &Image{module: m}
+	i.never.Store(!m.resets)
 	i.refs.Store(1)
 	return i
 }
@@ -96,26 +97,28 @@ func (i *Image) release() {
 
 // get returns what was taken, nil for none. i may be nil.
 func (i *Image) get() *capi.Image {
-	if i == nil {
+	if i == nil || i.never.Load() {
 		return nil
 	}
 	return i.taken.Load()
 }
 
 // take fills i from f, whose initialiser has just run, unless it is filled. It returns what i has then, nil for nothing.
-// i may be nil. Preconditions: f.mu is held, f's host still has the initialiser's call, and f holds i.
+// i may be nil. Preconditions: f.mu is held, initialized did not give i up, and f holds i.
 func (i *Image) take(f *Faaslet) *capi.Image {
 	if i == nil {
 		return nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if img := i.taken.Load(); img != nil || i.never {
+	if i.never.Load() {
+		return nil
+	}
+	if img := i.taken.Load(); img != nil {
 		return img
 	}
-	call := f.host.call
-	if call != nil && call.WASI.Unique() || len(f.instance.Memory()) > int(maxImage) || i.module.engine.pages.get() == nil {
-		i.never = true
+	if len(f.instance.Memory()) > int(maxImage) || i.module.engine.pages.get() == nil {
+		i.never.Store(true)
 		return nil
 	}
 	images := &i.module.engine.images
@@ -124,7 +127,7 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	}
 	img, err := f.instance.Image(i.module.pre)
 	if err != nil { // everything works without, only slower
-		i.never = true
+		i.never.Store(true)
 		images.drop(len(f.instance.Memory()))
 		i.module.engine.log.Warn("no image taken", telemetry.KeyFunc, f.setup.Func.String(), telemetry.KeyErr, err)
 		return nil
@@ -152,8 +155,9 @@ func (f *Faaslet) restore(image *capi.Image) *faas.Error {
 }
 
 // Reset makes f ready for another call after Run: memory and globals are again what they were before the first one, and
-// nothing of the calls so far is left. It reports false when that can't be done, or costs more than a new Faaslet: there is
-// no image, memory grew, more than 8 MiB of it was written, or the call ended in an internal error. f is to be closed then.
+// nothing of the calls so far is left. A module that renews itself does so then, for at most 20 ms. It reports false when
+// that can't be done, or costs more than a new Faaslet: there is no image, memory grew, more than 8 MiB of it was written,
+// the call ended in an internal error, or the guest did not renew itself. f is to be closed then.
 func (f *Faaslet) Reset() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -162,6 +166,9 @@ func (f *Faaslet) Reset() bool {
 	}
 	f.sound = false
 	if _, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), maxDirty); !ok {
+		return false
+	}
+	if !f.renewWithin(renewTime) {
 		return false
 	}
 	f.step(ready)

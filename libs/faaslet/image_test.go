@@ -6,14 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/shoal-run/shoal/bus/faas"
-	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/libs/hostapi"
 )
 
@@ -142,56 +139,6 @@ func TestNeverReset(t *testing.T) {
 	f := newFaaslet(t, m, Setup{Image: newImage(t, m)})
 	if o := runWith(t.Context(), f, ""); o.Err != nil || !f.Reset() {
 		t.Errorf("a guest that asks for random bytes later is not reset: %v", o.Err)
-	}
-}
-
-// A Go guest seeds its runtime in its initialiser.
-func TestGoGuestIsNeverReset(t *testing.T) {
-	testenv.Need(t, testenv.GoWasm)
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"go.mod":  "module guest\n\ngo 1.26\n",
-		"main.go": "package main\n\n//go:wasmexport handle\nfunc handle() int32 { return 0 }\n\nfunc main() {}\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-o", "guest.wasm", ".")
-	build.Dir, build.Env = dir, append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the guest: %v\n%s", err, out)
-	}
-	module, err := os.ReadFile(filepath.Join(dir, "guest.wasm"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := newEngine(t, nil)
-	artefact, err := e.Compile(module)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "artefact")
-	if err := os.WriteFile(file, artefact, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m, err := e.LoadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Close)
-	if !m.resets {
-		t.Error("the module itself could be reset, and is taken not to be")
-	}
-	i := newImage(t, m)
-	for range 2 {
-		f := newFaaslet(t, m, Setup{Image: i})
-		if o := runWith(t.Context(), f, ""); o.Err != nil {
-			t.Fatal(o.Err)
-		}
-		if f.Reset() || i.Taken() {
-			t.Error("reset, with the random state of its start")
-		}
 	}
 }
 

@@ -22,6 +22,7 @@ type Module struct {
 	module *wasmtime.Module
 	pre    *capi.Pre
 	resets bool // instances can be put back to what they were
+	renews bool // they have a function that is called then
 
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
@@ -57,15 +58,18 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		return nil, err
 	}
 	x := capi.Exports{Entry: info.Entry, Refused: wasmbin.GrowRefused}
-	if info.Kind == faas.Reactor && info.HasInitialize {
-		x.Init = initialize
+	if info.Kind == faas.Reactor {
+		x.Restored = wasmbin.Restored
+		if info.HasInitialize {
+			x.Init = initialize
+		}
 	}
 	pre, err := capi.NewPre(e.linker, wm, x)
 	if err != nil {
 		wm.Close()
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
-	m := &Module{engine: e, info: info, module: wm, pre: pre}
+	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: x.Restored != "" && exports(wm, x.Restored)}
 	saved, resets := stateOf(wm)
 	if m.resets = resets; resets {
 		if err := pre.Save(saved); err != nil {
@@ -83,6 +87,7 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 // checkExports makes sure that what is called without checks has the type it is called with.
 func checkExports(wm *wasmtime.Module, info wasmbin.Info) error {
 	var entry, init bool
+	restored := true
 	for _, x := range wm.Exports() {
 		ft := x.Type().FuncType()
 		if ft == nil {
@@ -96,6 +101,8 @@ func checkExports(wm *wasmtime.Module, info wasmbin.Info) error {
 				results[0].Kind() == wasmtime.KindI32
 		case initialize:
 			init = plain
+		case wasmbin.Restored:
+			restored = plain || len(ft.Params()) == 0 && len(results) == 1 && results[0].Kind() == wasmtime.KindI32
 		}
 	}
 	if !entry {
@@ -104,7 +111,20 @@ func checkExports(wm *wasmtime.Module, info wasmbin.Info) error {
 	if info.Kind == faas.Reactor && info.HasInitialize && !init {
 		return faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", initialize)
 	}
+	if !restored {
+		return faas.Errorf(faas.InvalidModule, "the module exports a function %q that can't be called", wasmbin.Restored)
+	}
 	return nil
+}
+
+// exports reports whether wm exports a function by that name.
+func exports(wm *wasmtime.Module, name string) bool {
+	for _, x := range wm.Exports() {
+		if x.Name() == name {
+			return x.Type().FuncType() != nil
+		}
+	}
+	return false
 }
 
 // Info returns what the module was loaded with.

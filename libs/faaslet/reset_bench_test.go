@@ -78,3 +78,35 @@ func BenchmarkCallReset(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkGoCallReset is a call of a Go guest and the reset after it, beside a new Faaslet for each.
+func BenchmarkGoCallReset(b *testing.B) {
+	m := goModule(b, "package main\n\nimport shoal \"github.com/shoal-run/shoal/sdk/go\"\n\n"+
+		"func init() { shoal.Handle(func(in []byte) ([]byte, error) { return in, nil }) }\n\nfunc main() {}\n")
+	for _, how := range []string{"reset", "restored", "new"} {
+		b.Run(how, func(b *testing.B) {
+			s := Setup{}
+			if how != "new" {
+				s.Image = newImage(b, m)
+			}
+			f := newFaaslet(b, m, s)
+			for b.Loop() {
+				if o := runWith(context.Background(), f, "hello"); o.Err != nil {
+					b.Fatal(o.Err)
+				}
+				if how == "reset" {
+					if !f.Reset() {
+						b.Fatal("not reset")
+					}
+					continue
+				}
+				f.Close()
+				var err *faas.Error
+				if f, err = m.New(context.Background(), s); err != nil {
+					b.Fatal(err)
+				}
+			}
+			f.Close()
+		})
+	}
+}

@@ -22,6 +22,22 @@ parameter, errno and memory layout.
 stdin is the input of the call. stdout is the output of a command that never calls ` + "`__faasm_write_output`" + `; otherwise it
 is log, as stderr always is. Logs are cut at a limit and say how many bytes were dropped.
 
+What a function exports to be called: ` + "`handle`, of type `() → i32` or `() → ()`" + `, and ` + "`_initialize`" + ` before it, once; or
+` + "`_start`" + `. Beside ` + "`handle`" + ` there may be ` + "`shoal_restored`" + `, of type ` + "`() → i32` or `() → ()`" + `. It is called once when the
+initialiser has ended, and then each time that the memory was made what the initialiser left, which is after each call and in
+every copy, before the next call. It renews what must differ between calls: random generators, identifiers. Its answer, 0 when
+there is none, says what of the initialiser was renewed:
+
+| answer | means |
+|---|---|
+| 0 | all that has to be: the initialiser may have asked for random bytes and for the time |
+| 1, and any other | nothing can be: each call gets a Faaslet of its own that runs the initialiser |
+| 2 | what a language's runtime drew at its start: as 0 when the initialiser called ` + "`random_get`" + ` no more than once and did not read the realtime clock, else as 1 |
+
+It has 20 ms after a call, else as long as an initialiser. When it traps, exits or takes longer, the Faaslet is replaced; when
+it does so in a new one too, the call fails as in an initialiser, with "in shoal_restored". What it writes to stdout and stderr
+is seen only then. A module without it whose initialiser asks for random bytes or the time is never restored.
+
 | support | means |
 |---|---|
 | full | does what its specification says |

@@ -87,6 +87,7 @@ func (s *System) ClockResGet(mem guest.Memory, id, resolution uint32) Errno {
 func (s *System) ClockTimeGet(mem guest.Memory, id uint32, precision uint64, result uint32) Errno {
 	_ = precision
 	s.unique = true
+	s.wall = s.wall || id == ClockRealtime
 	now, errno := s.clock(id)
 	if errno != ESUCCESS {
 		return errno

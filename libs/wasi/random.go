@@ -35,6 +35,7 @@ func (s *System) RandomGet(mem guest.Memory, buf, bufLen uint32) (Errno, error) 
 		return EFAULT, nil
 	}
 	s.unique = true
+	s.randoms++
 	random := s.Random
 	if random == nil {
 		random = rand.Reader

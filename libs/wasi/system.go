@@ -37,6 +37,8 @@ type System struct {
 	cpuLast  int64   // the last answer of a CPU-time clock, which never goes back
 	cpuKnown bool    // cpuBase was taken
 	timer    *time.Timer
+	randoms  int  // calls of random_get
+	wall     bool // the realtime clock was read
 	unique   bool // the guest was told something that another System would tell otherwise
 }
 
@@ -44,6 +46,10 @@ type System struct {
 // guest, which may have drawn a seed from them. A clock counts, because it is the usual seed where there is nothing better
 // (srand(time(NULL))), and because a copy would take the past for the present.
 func (s *System) Unique() bool { return s.unique }
+
+// Startup reports whether the guest was told no more of that kind than a language's runtime asks for when it starts: random
+// bytes once, and any clock but the realtime clock.
+func (s *System) Startup() bool { return s.randoms <= 1 && !s.wall }
 
 // Exit is the error by which a guest ends itself; the engine unwinds the guest with it. Code 0 is success.
 type Exit struct{ Code uint32 }

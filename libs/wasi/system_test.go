@@ -63,3 +63,30 @@ func fixed() *System {
 		Stderr: NewLog(1 << 10),
 	}
 }
+
+func TestStartup(t *testing.T) {
+	random := func(s *System) { _, _ = s.RandomGet(paper(8), 0, 8) }
+	for name, c := range map[string]struct {
+		did  []func(*System)
+		want bool
+	}{
+		"nothing":         {nil, true},
+		"a seed":          {[]func(*System){random}, true},
+		"a seed and more": {[]func(*System){random, random}, false},
+	} {
+		var s System
+		for _, f := range c.did {
+			f(&s)
+		}
+		if got := s.Startup(); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	for id, want := range map[uint32]bool{ClockRealtime: false, ClockMonotonic: true, ClockThreadCPUTimeID: true} {
+		var s System
+		s.ClockTimeGet(paper(8), id, 0, 0)
+		if got := s.Startup(); got != want {
+			t.Errorf("clock %d: %t", id, got)
+		}
+	}
+}

@@ -38,7 +38,8 @@ type HostFunc = func(module, name string) (params, results []byte, ok bool)
 // imports nothing else, that it has at most one memory, of 32 bits, its own and exported as "memory", and an entry.
 //
 // A module that exports a function "handle" of type () -> i32 or () -> () is a reactor; else one that exports "_start" of
-// type () -> () is a command. A module without any memory is fine: host functions then see an empty one.
+// type () -> () is a command. A module without any memory is fine: host functions then see an empty one. An export with the
+// name Restored has to be a function that can be called after a restore.
 //
 // Errors are *faas.Error with the code invalid_module.
 func Check(m *Module, host HostFunc) (Info, error) {
@@ -52,7 +53,7 @@ func (m *Module) check(host HostFunc) (Info, error) {
 	var info Info
 	for _, step := range []func(*Info) error{
 		func(info *Info) error { return m.checkImports(info, host) },
-		m.checkMemory, m.checkData, m.checkTables, m.checkStart, m.checkEntry,
+		m.checkMemory, m.checkData, m.checkTables, m.checkStart, m.checkEntry, m.checkRestored,
 	} {
 		if err := step(&info); err != nil {
 			return Info{}, err
@@ -195,6 +196,15 @@ func (m *Module) checkEntry(info *Info) error {
 	}
 	return invalid("no entry: the module exports neither a function %q of type () -> i32 (a reactor) nor %q of type () -> () "+
 		"(a command); it exports %s", entryReactor, entryCommand, m.exportedFuncs())
+}
+
+// checkRestored checks the type of what an engine calls in a Faaslet that it restored.
+func (m *Module) checkRestored(*Info) error {
+	ok, why := m.entry(Restored, "() -> i32 or () -> ()", FuncType{Results: []byte{i32}}, FuncType{})
+	if !ok && why != "" {
+		return invalid("%s", why)
+	}
+	return nil
 }
 
 // entry reports whether name is exported as a function of one of the types. When it is exported as something else, why

@@ -62,6 +62,8 @@ func TestCheckAccepts(t *testing.T) {
 		{"reactor", withEntry([][]byte{toI32}, exportOf("handle", Func, 0)), reactor},
 		{"reactor without a result", withEntry([][]byte{noTypes}, exportOf("handle", Func, 0)), reactor},
 		{"initialised reactor", withEntry([][]byte{toI32, noTypes}, exportOf("handle", Func, 0), exportOf("_initialize", Func, 1)), initialised},
+		{"renewed", withEntry([][]byte{toI32}, exportOf("handle", Func, 0), exportOf("shoal_restored", Func, 0)), reactor},
+		{"renewed without a result", withEntry([][]byte{toI32, noTypes}, exportOf("handle", Func, 0), exportOf("shoal_restored", Func, 1)), reactor},
 		{"command", withEntry([][]byte{noTypes}, exportOf("_start", Func, 0)), command},
 		{"command with an initialiser", withEntry([][]byte{noTypes}, exportOf("_start", Func, 0), exportOf("_initialize", Func, 0)), command},
 		{"both", withEntry([][]byte{toI32, noTypes}, exportOf("_start", Func, 1), exportOf("handle", Func, 0)), reactor},
@@ -146,6 +148,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"wrong start", withEntry([][]byte{toI32}, exportOf("_start", Func, 0)), `no entry: export "_start" has the type () -> i32, it must be () -> ()`},
 		{"both wrong", withEntry([][]byte{rw}, exportOf("_start", Func, 0), exportOf("handle", Func, 0)), `or () -> (); export "_start" has`},
 		{"handle is no function", withEntry(nil, exportOf("handle", MemoryKind, 0)), `export "handle" is a memory, not a function () -> i32`},
+		{"renewed with a parameter", withEntry([][]byte{toI32, i32ToI32}, exportOf("handle", Func, 0), exportOf("shoal_restored", Func, 1)), `export "shoal_restored" has the type (i32) -> i32, it must be () -> i32 or () -> ()`},
+		{"renewed by a memory", withEntry([][]byte{toI32}, exportOf("handle", Func, 0), exportOf("shoal_restored", MemoryKind, 0)), `export "shoal_restored" is a memory, not a function`},
 		{"wrong initialiser", withEntry([][]byte{toI32}, exportOf("handle", Func, 0), exportOf("_initialize", Func, 0)), `export "_initialize" has the type () -> i32`},
 		{"reserved", withEntry([][]byte{toI32}, exportOf("handle", Func, 0), exportOf("__shoal_x", Func, 0)), `export "__shoal_x": names that begin with __shoal_ are Shoal's own`},
 	} {

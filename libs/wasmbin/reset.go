@@ -10,6 +10,19 @@ const (
 	HiddenGlobal = Reserved + "g"
 )
 
+// Restored is the export that a reactor renews itself with when an engine has restored it from an image or put it back: a
+// function of type () -> i32, whose result is one of the Renews… words, or () -> (), which is RenewsAll.
+const Restored = "shoal_restored"
+
+// What Restored answers. Any other result is RenewsNothing.
+const (
+	RenewsAll     = 0 // whatever has to differ between two instances was renewed
+	RenewsNothing = 1 // it can't be: the instance, and every other one of an image, must not be used
+	// RenewsRuntime says that what the language's runtime drew when it started was renewed, and nothing that other code of
+	// the initialiser drew: an image is good where that is known to have drawn nothing.
+	RenewsRuntime = 2
+)
+
 // Why an instance can't be put back.
 const (
 	ResetTables   = "tables"   // an instruction writes to a table: what a function reference is can't be told from outside

@@ -58,19 +58,21 @@ static char *dup(const char *s, size_t n) {
 }
 
 shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *pre, const char *entry, size_t entry_len, const char *init,
-                         size_t init_len, const char *refused, size_t refused_len) {
+                         size_t init_len, const char *restored, size_t restored_len, const char *refused,
+                         size_t refused_len) {
   shoal_pre *p = calloc(1, sizeof *p);
   if (!p) return NULL;
   p->pre = pre;
   p->entry = dup(entry, entry_len), p->entry_len = entry_len;
   p->init = dup(init, init_len), p->init_len = init_len;
+  p->restored = dup(restored, restored_len), p->restored_len = restored_len;
   p->refused = dup(refused, refused_len), p->refused_len = refused_len;
   return p;
 }
 
 void shoal_pre_delete(shoal_pre *p) {
   wasmtime_instance_pre_delete(p->pre);
-  free(p->entry), free(p->init), free(p->refused);
+  free(p->entry), free(p->init), free(p->restored), free(p->refused);
   for (size_t i = 0; i < p->nsaved; i++) free(p->saved[i]);
   free(p->saved);
   free(p);
@@ -112,14 +114,17 @@ bool shoal_instance_start(shoal_instance *in, const shoal_pre *p) {
   if (export(in, "memory", 6, WASMTIME_EXTERN_MEMORY, &ex)) in->memory = ex.of.memory, in->has_memory = true;
   if (export(in, p->entry, p->entry_len, WASMTIME_EXTERN_FUNC, &ex)) in->entry = ex.of.func, in->has_entry = true;
   if (export(in, p->init, p->init_len, WASMTIME_EXTERN_FUNC, &ex)) in->init = ex.of.func, in->has_init = true;
+  if (export(in, p->restored, p->restored_len, WASMTIME_EXTERN_FUNC, &ex))
+    in->restored = ex.of.func, in->has_restored = true;
   if (export(in, p->refused, p->refused_len, WASMTIME_EXTERN_GLOBAL, &ex))
     in->refused = ex.of.global, in->has_refused = true;
   return true;
 }
 
 bool shoal_instance_call(shoal_instance *in, int which) {
+  const wasmtime_func_t *f = which == SHOAL_INIT ? &in->init : which == SHOAL_RESTORED ? &in->restored : &in->entry;
   in->raw[0].i64 = 0;
-  in->error = wasmtime_func_call_unchecked(in->ctx, which == SHOAL_INIT ? &in->init : &in->entry, in->raw, 1, &in->trap);
+  in->error = wasmtime_func_call_unchecked(in->ctx, f, in->raw, 1, &in->trap);
   return !in->error && !in->trap;
 }
 

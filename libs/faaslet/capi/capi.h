@@ -7,8 +7,8 @@
 // What a module's instances have in common. The strings belong to it.
 typedef struct shoal_pre {
   wasmtime_instance_pre_t *pre;
-  char *entry, *init, *refused; // names of exports, NULL for none
-  size_t entry_len, init_len, refused_len;
+  char *entry, *init, *restored, *refused; // names of exports, NULL for none
+  size_t entry_len, init_len, restored_len, refused_len;
   char **saved; // names of the mutable globals that an image has, and what NUL ends
   size_t nsaved;
 } shoal_pre;
@@ -18,12 +18,12 @@ typedef struct shoal_instance {
   uint32_t slot;   // where Go finds its side of the instance
   uint32_t kill;   // atomic: the guest shall end
   uint32_t killed; // atomic: the guest was ended by kill
-  bool has_memory, has_entry, has_init, has_refused, has_probe;
+  bool has_memory, has_entry, has_init, has_restored, has_refused, has_probe;
   wasmtime_store_t *store;
   wasmtime_context_t *ctx;
   wasmtime_instance_t instance;
   wasmtime_memory_t memory;
-  wasmtime_func_t entry, init, probe;
+  wasmtime_func_t entry, init, restored, probe;
   wasmtime_global_t refused;
   wasmtime_global_t *saved; // as the module's; NULL until they were looked up
   // What the last call left: error and trap are owned, and at most one of them is set.
@@ -49,13 +49,14 @@ typedef struct shoal_image {
 // How dirty pages are found.
 enum { SHOAL_SCAN = 0, SHOAL_PAGEMAP = 1 };
 
-enum { SHOAL_ENTRY = 0, SHOAL_INIT = 1 };
+enum { SHOAL_ENTRY = 0, SHOAL_INIT = 1, SHOAL_RESTORED = 2 };
 
 wasmtime_error_t *shoal_define(wasmtime_linker_t *, const char *module, size_t module_len, const char *name,
                                size_t name_len, const uint8_t *params, size_t nparams, const uint8_t *results,
                                size_t nresults, uint32_t row);
 shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *, const char *entry, size_t entry_len, const char *init,
-                         size_t init_len, const char *refused, size_t refused_len);
+                         size_t init_len, const char *restored, size_t restored_len, const char *refused,
+                         size_t refused_len);
 void shoal_pre_delete(shoal_pre *);
 shoal_instance *shoal_instance_new(wasm_engine_t *, uint32_t slot, const shoal_limits *);
 bool shoal_instance_start(shoal_instance *, const shoal_pre *);

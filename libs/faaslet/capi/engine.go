@@ -89,9 +89,10 @@ type Pre struct{ p *C.shoal_pre }
 
 // Exports names what an Instance looks up when it starts; "" is for none.
 type Exports struct {
-	Entry   string // the function that Instance.Call runs
-	Init    string // the function that Instance.Init runs
-	Refused string // the i32 global that Instance.Refused reads
+	Entry    string // the function that Instance.Call runs
+	Init     string // the function that Instance.Init runs
+	Restored string // the function that Instance.Restored runs
+	Refused  string // the i32 global that Instance.Refused reads
 }
 
 // NewPre resolves m's imports in l. The caller keeps m and l's engine alive as long as the Pre, and closes it.
@@ -104,11 +105,13 @@ func NewPre(l *wasmtime.Linker, m *wasmtime.Module, x Exports) (*Pre, error) {
 	if err := takeError(e); err != nil {
 		return nil, err
 	}
-	ce, ci, cr := C.CString(x.Entry), C.CString(x.Init), C.CString(x.Refused)
+	ce, ci, ch, cr := C.CString(x.Entry), C.CString(x.Init), C.CString(x.Restored), C.CString(x.Refused)
 	defer C.free(unsafe.Pointer(ce))
 	defer C.free(unsafe.Pointer(ci))
+	defer C.free(unsafe.Pointer(ch))
 	defer C.free(unsafe.Pointer(cr))
-	p := C.shoal_pre_new(pre, ce, C.size_t(len(x.Entry)), ci, C.size_t(len(x.Init)), cr, C.size_t(len(x.Refused)))
+	p := C.shoal_pre_new(pre, ce, C.size_t(len(x.Entry)), ci, C.size_t(len(x.Init)),
+		ch, C.size_t(len(x.Restored)), cr, C.size_t(len(x.Refused)))
 	if p == nil {
 		C.wasmtime_instance_pre_delete(pre)
 		return nil, errors.New("no memory for a module")

@@ -72,6 +72,9 @@ func (in *Instance) HasEntry() bool { return bool(in.c.has_entry) }
 // HasInit reports whether the init function was found.
 func (in *Instance) HasInit() bool { return bool(in.c.has_init) }
 
+// HasRestored reports whether the restored function was found.
+func (in *Instance) HasRestored() bool { return bool(in.c.has_restored) }
+
 // Call runs the entry function, which takes no parameters, and returns its i32 result, 0 when it has none.
 // Preconditions: HasEntry, and the function has that type: nothing checks it.
 func (in *Instance) Call() (uint32, *Failure) {
@@ -87,6 +90,15 @@ func (in *Instance) Init() *Failure {
 		return nil
 	}
 	return in.failure(false)
+}
+
+// Restored runs the restored function, which takes no parameters, and returns its i32 result, 0 when it has none.
+// Preconditions: HasRestored, and the function has that type: nothing checks it.
+func (in *Instance) Restored() (uint32, *Failure) {
+	if C.shoal_instance_call(in.c, C.SHOAL_RESTORED) {
+		return *(*uint32)(unsafe.Pointer(&in.c.raw[0])), nil
+	}
+	return 0, in.failure(false)
 }
 
 // Kill ends the guest at its next function entry or loop iteration, or when it next enters one. It may be called from any

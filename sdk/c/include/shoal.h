@@ -46,6 +46,25 @@ extern "C" {
 /* The entry point, which the function defines. This declaration exports it, and gives it C linkage in C++. */
 SHOAL_EXPORT(handle) int handle(void);
 
+/*
+ * What is called when the memory was made what the initialisers left, which is after each call and in every copy, before the
+ * next call; and once after the initialisers. A function may define it; then its initialisers may ask for random bytes and
+ * the time, which otherwise has it built anew for each call. It renews what must differ between calls, and returns 0:
+ *
+ *     int shoal_restored(void)
+ *     {
+ *         unsigned int seed;
+ *         if (getentropy(&seed, sizeof seed) != 0)
+ *             return 1;
+ *         srand(seed);
+ *         return 0;
+ *     }
+ *
+ * Another result says that it could not. It has 20 ms. random() has srandom(), and drand48() srand48(). arc4random() keeps a
+ * state that can't be renewed: don't call it in an initialiser, or ask getentropy() (unistd.h) instead.
+ */
+SHOAL_EXPORT(shoal_restored) int shoal_restored(void);
+
 /* Some bytes and how many there are. */
 typedef struct shoal_bytes {
     char *data; /* never NULL; a NUL follows the last byte, and is not counted */

@@ -64,7 +64,7 @@ func Belongs(name string) bool {
 		return false
 	}
 	switch path.Ext(base) {
-	case ".go", ".mod", ".md":
+	case ".go", ".s", ".mod", ".md":
 		return true
 	}
 	return false

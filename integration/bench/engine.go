@@ -14,7 +14,7 @@ type labs struct{ *faaslettest.Lab }
 
 func (b *bench) engineFigures() []*figure {
 	const cgo = "plain cgo call"
-	return []*figure{
+	return append(b.computeFigures(), []*figure{
 		{
 			key: "engine.raw_call", unit: "ns", what: "call of a guest function that does nothing, in a ready instance",
 			value:    b.perCall(func(l *labs, n int) (int, error) { return n, l.RawCalls(n) }),
@@ -52,7 +52,7 @@ func (b *bench) engineFigures() []*figure {
 				return l.LivesOn(ctx, threads, n)
 			}), baselineName: "a new Faaslet for each call",
 		},
-	}
+	}...)
 }
 
 func plainCgo(_ *labs, n int) (int, error) {

@@ -18,7 +18,7 @@ import (
 
 const (
 	// settings counts the changes of what an artefact depends on besides wasmtime: the engine's settings and the pre-pass.
-	settings = "5"
+	settings = "6"
 
 	memoryReserve = 4 << 30 // a 32-bit memory fits whole, so its base never moves and bounds checks vanish
 	memoryGuard   = 2 << 20
@@ -88,7 +88,6 @@ func newConfig(compiler bool) *wasmtime.Config {
 	c := wasmtime.NewConfig()
 	c.SetStrategy(wasmtime.StrategyCranelift)
 	c.SetCraneliftOptLevel(wasmtime.OptLevelSpeed)
-	c.SetEpochInterruption(true)
 	c.SetMaxWasmStack(wasmStack)
 	c.SetWasmSIMD(true)
 	c.SetWasmRelaxedSIMD(true)

@@ -185,7 +185,7 @@ func stateOf(wm *wasmtime.Module) (globals []string, resets bool) {
 		}
 		memory = memory || x.Type().MemoryType() != nil
 		gt := x.Type().GlobalType()
-		if gt == nil || !gt.Mutable() {
+		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill {
 			continue
 		}
 		switch gt.Content().Kind() {

@@ -57,7 +57,7 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		wm.Close()
 		return nil, err
 	}
-	x := capi.Exports{Entry: info.Entry, Refused: wasmbin.GrowRefused}
+	x := capi.Exports{Entry: info.Entry, Refused: wasmbin.GrowRefused, Kill: wasmbin.Kill, Here: wasmbin.Here, Start: wasmbin.StartFunc}
 	if info.Kind == faas.Reactor {
 		x.Restored = wasmbin.Restored
 		if info.HasInitialize {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
-	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
 )
 
@@ -84,19 +83,10 @@ func (f *Faaslet) settle(c *hostapi.Call, o *Outcome) {
 	o.Err = fit(o.Err)
 }
 
-const (
-	killAgain = 500 * time.Microsecond // the first pause between two kills; it doubles
-	killPause = 10 * time.Millisecond  // the longest
-)
-
 // watch ends the guest when ctx ends, from begin until its function's return. It is part of a Faaslet, so that a call
 // which ends by itself allocates nothing for it.
 type watch struct {
 	killer sync.WaitGroup // the function that ctx's end runs, from begin until it has ended or will never start
-
-	mu   sync.Mutex
-	over bool
-	wake chan struct{} // made by the killer, closed when over
 }
 
 // watch begins to watch ctx. The function it returns ends that, after which nothing touches the instance any more; it is
@@ -106,7 +96,6 @@ func (f *Faaslet) watch(ctx context.Context) (stop func()) {
 		return func() {}
 	}
 	w := &f.guard
-	w.over, w.wake = false, nil
 	w.killer.Add(1)
 	unhook := context.AfterFunc(ctx, f.killWatched)
 	return func() {
@@ -114,49 +103,12 @@ func (f *Faaslet) watch(ctx context.Context) (stop func()) {
 			w.killer.Done()
 			return
 		}
-		w.mu.Lock()
-		w.over = true
-		if w.wake != nil {
-			close(w.wake)
-		}
-		w.mu.Unlock()
 		w.killer.Wait()
 	}
 }
 
-// killWatched kills the guest until the watch is over.
+// killWatched kills the guest, or marks an instance whose guest has just ended: a Reset forgets that.
 func (f *Faaslet) killWatched() {
-	w := &f.guard
-	defer w.killer.Done()
-	w.mu.Lock()
-	if w.over {
-		w.mu.Unlock()
-		return
-	}
-	over := make(chan struct{})
-	w.wake = over
-	w.mu.Unlock()
-	killUntil(f.instance, over)
-}
-
-// killUntil kills in's guest until it is over. Once would do but for one case: the guest is just taking note of an epoch
-// that was moved for another Faaslet, has seen that its own flag is not set, and goes on to wait for the epoch after next.
-func killUntil(in *capi.Instance, over <-chan struct{}) {
-	pause := killAgain
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	for {
-		in.Kill()
-		select {
-		case <-over:
-			return
-		case <-t.C:
-		}
-		if in.Killed() {
-			<-over
-			return
-		}
-		pause = min(2*pause, killPause)
-		t.Reset(pause)
-	}
+	defer f.guard.killer.Done()
+	f.instance.Kill()
 }

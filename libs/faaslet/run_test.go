@@ -176,7 +176,7 @@ func TestKillAfterRun(t *testing.T) {
 	}
 }
 
-// Other Faaslets' kills move the epoch that all share; they must end nobody else.
+// Kills of other Faaslets must end nobody else.
 func TestKillsOfOthersDoNoHarm(t *testing.T) {
 	e := newEngine(t, nil)
 	victim, bystander := load(t, e, watLoop), load(t, e, watLoop)

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// How much memory one instruction may write before the guest can be interrupted. The engine looks for an interruption
-// when a function is entered and when a loop goes round, never within an instruction. Fresh pages take some 0.7 ms per
+// How much memory one instruction may write before the guest can be interrupted. A guest polls when a
+// function is entered and when a loop goes round, never within an instruction. Fresh pages take some 0.7 ms per
 // MiB, mostly in the kernel; the time per byte is the same for chunks of 16 KiB up to 16 MiB.
 const (
 	chunk = 1 << 20
@@ -15,7 +15,8 @@ const (
 	short = 4 << 10
 )
 
-// site is an instruction that Instrument replaces. With op opLoop it is a place where an interruption point is needed.
+// site is an instruction that Instrument replaces. With op opLoop it is a place where an interruption point is needed: behind
+// a loop's header, at a function's entry, or within long code.
 type site struct {
 	span
 	op      op
@@ -66,15 +67,13 @@ func isShort(instruction []byte) bool {
 type prepass struct {
 	*edit
 	helpers map[helper]uint32
+	point   []byte // an interruption point; it is never changed
 }
 
 type helper struct {
 	op      op
 	segment uint32
 }
-
-// point is an interruption point: a loop that does not loop. It is never changed.
-var point = []byte{byte(opLoop), blockEmpty, byte(opEnd)}
 
 // body queues the replacements of the sites in one function body; index is that of the function.
 func (p *prepass) body(index int, b body, sites []site) {
@@ -87,8 +86,8 @@ func (p *prepass) body(index int, b body, sites []site) {
 			p.replace(s.span, p.tested(s, local))
 		case s.op == opMemoryFill || s.op == opMemoryCopy || s.op == opMemoryInit && p.m.segment(s.segment) > chunk:
 			p.replace(s.span, call(p.bulk(s)))
-		default: // at most a chunk of memory, a table, or long code
-			p.replace(span{s.at, s.at}, point)
+		default: // at most a chunk of memory, a table, a loop, an entry, or long code
+			p.replace(span{s.at, s.at}, p.point)
 		}
 	}
 }
@@ -105,7 +104,7 @@ func (p *prepass) local(index int, b body, sites []site) (local uint32, ok bool)
 		case opMemoryGrow:
 			size += 4
 		default:
-			size += len(point)
+			size += pollMax
 		}
 	}
 	if !ok || size > maxBody {
@@ -154,11 +153,11 @@ func (p *prepass) bulk(s site) uint32 {
 	}
 	switch s.op {
 	case opMemoryFill:
-		f = p.function(p.bulkType(), fillCode(), fillName)
+		f = p.function(p.bulkType(), fillCode(p.point), fillName)
 	case opMemoryCopy:
-		f = p.function(p.bulkType(), copyCode(), copyName)
+		f = p.function(p.bulkType(), copyCode(p.point), copyName)
 	default:
-		f = p.function(p.bulkType(), initCode(s.segment), initName+strconv.FormatUint(uint64(s.segment), 10))
+		f = p.function(p.bulkType(), initCode(s.segment, p.point), initName+strconv.FormatUint(uint64(s.segment), 10))
 	}
 	p.helpers[key] = f
 	return f
@@ -170,7 +169,7 @@ func (p *prepass) grow() uint32 {
 	f, ok := p.helpers[key]
 	if !ok {
 		g := p.global()
-		f = p.function(p.funcType(FuncType{Params: []byte{i32}, Results: []byte{i32}}), growCode(g), growName)
+		f = p.function(p.funcType(FuncType{Params: []byte{i32}, Results: []byte{i32}}), growCode(g, p.point), growName)
 		p.export(GrowRefused, GlobalKind, g)
 		p.helpers[key] = f
 	}
@@ -182,21 +181,21 @@ func (p *prepass) grow() uint32 {
 // instruction at the end as it came; else the loop takes whole chunks off until a chunk or less is left for the end.
 // Memory never shrinks, so nothing in the loop can trap.
 
-func fillCode() []byte {
+func fillCode(point []byte) []byte {
 	const fill = "\xfc\x0b\x00"
-	return slices.Concat([]byte{0}, block(
+	return slices.Concat([]byte{0}, point, block(
 		tooShort, beyond(0),
-		loop(get(0), get(1), appendI32(nil, chunk), []byte(fill), add(0), less(), moreThanChunk()),
+		loop(point, get(0), get(1), appendI32(nil, chunk), []byte(fill), add(0), less(), moreThanChunk()),
 	), get(0), get(1), get(2), []byte(fill), []byte{byte(opEnd)})
 }
 
 // copyCode goes through the chunks in the direction that reads every byte before it is overwritten.
-func copyCode() []byte {
+func copyCode(point []byte) []byte {
 	const cpy = "\xfc\x0a\x00\x00"
-	up := loop(get(0), get(1), appendI32(nil, chunk), []byte(cpy), add(0), add(1), less(), moreThanChunk())
-	down := loop(less(), get(0), get(2), []byte{byte(opI32Add)}, get(1), get(2), []byte{byte(opI32Add)},
+	up := loop(point, get(0), get(1), appendI32(nil, chunk), []byte(cpy), add(0), add(1), less(), moreThanChunk())
+	down := loop(point, less(), get(0), get(2), []byte{byte(opI32Add)}, get(1), get(2), []byte{byte(opI32Add)},
 		appendI32(nil, chunk), []byte(cpy), moreThanChunk())
-	return slices.Concat([]byte{0}, block(
+	return slices.Concat([]byte{0}, point, block(
 		tooShort, beyond(0), beyond(1),
 		get(0), get(1), []byte{byte(opI32LeU), byte(opIf), blockEmpty}, up, []byte{byte(opElse)}, down, []byte{byte(opEnd)},
 	), get(0), get(1), get(2), []byte(cpy), []byte{byte(opEnd)})
@@ -204,14 +203,14 @@ func copyCode() []byte {
 
 // initCode has the engine check the range of the segment, whose length only the engine knows once it may be dropped: an
 // init of nothing at the range's end traps if that is beyond the segment.
-func initCode(segment uint32) []byte {
+func initCode(segment uint32, point []byte) []byte {
 	init := append(appendU32([]byte{0xfc, 8}, segment), 0)
 	end := slices.Concat(get(1), get(2), []byte{byte(opI32Add)})
-	return slices.Concat([]byte{0}, block(
+	return slices.Concat([]byte{0}, point, block(
 		tooShort, beyond(0),
 		end, get(2), []byte{byte(opI32LtU), byte(opBrIf), 0}, // the sum has no 32 bits
 		appendI32(nil, 0), end, appendI32(nil, 0), init,
-		loop(get(0), get(1), appendI32(nil, chunk), init, add(0), add(1), less(), moreThanChunk()),
+		loop(point, get(0), get(1), appendI32(nil, chunk), init, add(0), add(1), less(), moreThanChunk()),
 	), get(0), get(1), get(2), init, []byte{byte(opEnd)})
 }
 

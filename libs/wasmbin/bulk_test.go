@@ -11,6 +11,7 @@ var (
 	three  = []byte{0x20, 0, 0x20, 0, 0x20, 0} // three operands, none of which is a constant
 	fillOp = []byte{0xfc, 11, 0}
 	copyOp = []byte{0xfc, 10, 0, 0}
+	point  = poll(0) // in a module without globals
 )
 
 // bulkModule has one function of type (i32) -> () with that body, a passive data segment of size bytes and a table.

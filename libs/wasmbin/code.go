@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/shoal-run/shoal/bus/faas"
 )
@@ -44,7 +45,7 @@ func (p *parser) codes(r *reader, s *section) {
 
 // walk decodes one function body, which is all that r holds, and notes what Instrument has to know of it.
 func (m *Module) walk(r *reader, follow *paths) {
-	long := r.left() > pointEvery
+	start, long := r.p, r.left() > pointEvery
 	locals := uint64(0)
 	for range r.count(2, maxLocals, "groups of locals") {
 		at := r.p
@@ -55,6 +56,7 @@ func (m *Module) walk(r *reader, follow *paths) {
 	}
 	follow.reset()
 	before := r.p
+	first, code, calls := len(m.sites), r.p, false
 	for depth := 1; depth > 0; {
 		if !long && !m.wide {
 			if last := r.skipPlain(); last >= 0 {
@@ -77,7 +79,12 @@ func (m *Module) walk(r *reader, follow *paths) {
 			follow.step(r, o, r.p-at)
 		}
 		switch o {
+		case opCall, opCallIndirect:
+			calls = true
 		case opBlock, opLoop, opIf:
+			if o == opLoop {
+				m.sites = append(m.sites, site{span: span{r.p, r.p}, op: opLoop})
+			}
 			if depth++; depth > faas.MaxNesting {
 				r.fail(at, "blocks nested %d deep: no more than %d are allowed", depth, faas.MaxNesting)
 				return
@@ -88,6 +95,9 @@ func (m *Module) walk(r *reader, follow *paths) {
 			m.note(r, o, at, before)
 		}
 		before = at
+	}
+	if calls || r.p-start > light {
+		m.sites = slices.Insert(m.sites, first, site{span: span{code, code}, op: opLoop})
 	}
 	r.end()
 }
@@ -199,6 +209,7 @@ const (
 	opF32Const     op = 0x43
 	opF64Const     op = 0x44
 	opI32Eq        op = 0x46
+	opI32Ne        op = 0x47
 	opI32LtU       op = 0x49
 	opI32GtU       op = 0x4b
 	opI32LeU       op = 0x4d

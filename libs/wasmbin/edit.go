@@ -15,6 +15,7 @@ type edit struct {
 	patches []patch    // ascending, not overlapping, each within one function body
 	names   []funcName
 	tables  []byte // the new contents of the table section; nil leaves it
+	noStart bool   // the start section is left out
 }
 
 // additions are items to be appended to a section that is a vector.
@@ -102,6 +103,9 @@ func (e *edit) apply() ([]byte, error) {
 	out := append(make([]byte, 0, len(raw)+extra), raw[:8]...)
 	done, named := 0, false // done: sections up to this place in the order are written
 	for _, s := range e.m.sections {
+		if s.id == secStart && e.noStart {
+			continue
+		}
 		if s.id == secCustom {
 			switch {
 			case stale(s.name), s.name == nameSection && named: // the engine would read every one

@@ -34,6 +34,8 @@ func Instrument(module []byte) ([]byte, error) {
 
 // Instrument returns the module with what the engine can't see or can't stop made visible and stoppable:
 //
+//   - every loop, and every function that calls others or is longer than light, begins with an interruption point: Kill says
+//     how the host uses it. A start function becomes the export StartFunc;
 //   - every memory.grow becomes the call of a function that does the same and counts the refusals in the exported global
 //     GrowRefused;
 //   - a memory.fill or memory.copy of more than 4 KiB, and a memory.init of a data segment of more than 1 MiB, becomes the
@@ -46,12 +48,12 @@ func Instrument(module []byte) ([]byte, error) {
 //   - mutable globals that are hidden are exported, so that an instance can be put back to what it was; where that takes
 //     more, an export says why it can't be done (NoReset).
 //
-// What is added (types where none fits, functions with names, the global, the export, a local behind the others of a
+// What is added (types where none fits, functions with names, the globals, the exports, a local behind the others of a
 // function) comes last in its index space: no index changes. Of a name section the names of functions are kept, each
 // behind NamePrefix and cut after MaxFuncName bytes, so that a backtrace shows them and costs little. Custom sections that
 // point into the code by offset (.debug_*, reloc.*, metadata.code.*, source maps) are dropped, others kept.
 //
-// A module without any of these instructions, with nothing to be told of its state and without a name section comes back
+// A module without loops, calls and any of these instructions, with nothing to be told of its state and without a name section comes back
 // as the same slice, with nothing added; fills and copies whose length is a constant of at most 4 KiB do not count, nor
 // does anything on a memory that does not exist or has 64-bit addresses, which Check refuses.
 //
@@ -74,6 +76,9 @@ func (m *Module) Instrument() ([]byte, error) {
 		return m.raw, nil
 	}
 	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites)), tables: tables}, helpers: make(map[helper]uint32)}
+	if len(sites) > 0 {
+		p.interruptible()
+	}
 	for i, rest := 0, sites; len(rest) > 0; i++ {
 		b, n := m.bodies[i], 0
 		for n < len(rest) && rest[n].at < b.end {
@@ -136,12 +141,11 @@ func (m *Module) segment(i uint32) uint32 {
 }
 
 // growCode is the body of (param i32) (result i32): memory.grow, and one more in global g when the answer is -1.
-func growCode(g uint32) []byte {
-	code := []byte{
-		0, // no locals
+func growCode(g uint32, point []byte) []byte {
+	code := slices.Concat([]byte{0}, point, []byte{ // no locals
 		byte(opLocalGet), 0, byte(opMemoryGrow), 0, byte(opLocalTee), 0,
 		byte(opI32Const), 0x7f, byte(opI32Eq), // -1
-	}
+	})
 	code = appendU32(append(code, byte(opGlobalGet)), g)
 	code = appendU32(append(code, byte(opI32Add), byte(opGlobalSet)), g)
 	return append(code, byte(opLocalGet), 0, byte(opEnd))

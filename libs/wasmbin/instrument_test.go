@@ -30,7 +30,20 @@ func checkAdded(t testing.TB, before, after *Module) {
 	if helpersOf(before) > 0 && slices.ContainsFunc(before.sites, func(s site) bool { return s.op == opMemoryGrow }) {
 		grows = 1
 	}
-	var told []string // the names that exportState has to add
+	kills := 0 // the global that ends the guest, and the exports that go with it
+	if len(sitesOf(before)) > 0 {
+		kills = 1
+	}
+	want := append([]Export(nil), Export{Kill, GlobalKind, uint32(g)}, Export{Here, Func, uint32(before.importedFuncs)})
+	start := before.Start
+	if start >= 0 && kills > 0 {
+		want, start = append(want, Export{StartFunc, Func, uint32(start)}), -1
+	}
+	if kills == 0 {
+		want = nil
+	}
+	x := len(before.Exports) + len(want) // the first of the other added exports
+	var told []string                    // the names that exportState has to add
 	for _, word := range before.Unresettable() {
 		told = append(told, NoReset+word)
 	}
@@ -40,12 +53,15 @@ func checkAdded(t testing.TB, before, after *Module) {
 			told = append(told, fmt.Sprintf("%s%d", HiddenGlobal, i))
 		}
 	}
-	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+grows+markers || len(after.Exports) != len(before.Exports)+grows+len(told) {
+	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+kills+grows+markers || len(after.Exports) != x+grows+len(told) {
 		t.Fatalf("%d functions, %d globals, %d exports; before %d, %d, %d", len(after.Funcs), len(after.Globals),
 			len(after.Exports), f, g, len(before.Exports))
 	}
+	if got := after.Exports[len(before.Exports):x]; !slices.Equal(got, want) {
+		t.Errorf("the exports for ending the guest are %+v, want %+v", got, want)
+	}
 	for i, name := range told {
-		if x := after.Exports[len(before.Exports)+grows+i]; x.Name != name || x.Kind != GlobalKind || !after.Globals[x.Index].Mutable {
+		if x := after.Exports[x+grows+i]; x.Name != name || x.Kind != GlobalKind || !after.Globals[x.Index].Mutable {
 			t.Errorf("the added export is %+v, want %s", x, name)
 		}
 	}
@@ -57,10 +73,10 @@ func checkAdded(t testing.TB, before, after *Module) {
 		t.Errorf("the added functions are %v, %d of them for memory.grow", got, grows)
 	}
 	if grows == 1 {
-		if got := after.Globals[g]; got != (Global{Type: i32, Mutable: true}) {
+		if got := after.Globals[g+kills]; got != (Global{Type: i32, Mutable: true}) {
 			t.Errorf("the added global is %+v", got)
 		}
-		if got := after.Exports[len(before.Exports)]; got != (Export{GrowRefused, GlobalKind, uint32(g)}) {
+		if got := after.Exports[x]; got != (Export{GrowRefused, GlobalKind, uint32(g + kills)}) {
 			t.Errorf("the added export is %+v", got)
 		}
 	}
@@ -79,7 +95,7 @@ func checkAdded(t testing.TB, before, after *Module) {
 		{"imports", before.Imports, after.Imports},
 		{"memories", before.Memories, after.Memories},
 		{"tables", before.Tables, loweredTables(before, after)},
-		{"start", before.Start, after.Start},
+		{"start", start, after.Start},
 		{"segments", [2]int{before.Elements, before.Datas}, [2]int{after.Elements, after.Datas}},
 	} {
 		if a, b := fmt.Sprint(same.a), fmt.Sprint(same.b); a != b {
@@ -112,6 +128,14 @@ func loweredTables(before, after *Module) []Table {
 // plainText reports whether a name is kept as it is.
 func plainText(name string) bool {
 	return !strings.ContainsFunc(name, func(c rune) bool { return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' })
+}
+
+// sitesOf is what Instrument replaces in m.
+func sitesOf(m *Module) []site {
+	if len(m.Memories) > 0 && !m.Memories[0].Is64 {
+		return m.sites
+	}
+	return slices.DeleteFunc(slices.Clone(m.sites), func(s site) bool { return s.op.onMemory() })
 }
 
 // helpersOf counts the functions that Instrument has to add.
@@ -162,11 +186,13 @@ func TestInstrumentBytes(t *testing.T) {
 		sec(secType, vec(toI32, i32ToI32)),
 		sec(secFunction, vec([]byte{0}, []byte{1})),
 		onePage,
-		sec(secGlobal, vec([]byte{i32, 1, 0x41, 0, 0x0b})),
-		sec(secExport, vec(exportOf("memory", MemoryKind, 0), exportOf("handle", Func, 0), exportOf("__shoal_grow_refused", GlobalKind, 0))),
+		sec(secGlobal, vec([]byte{i32, 1, 0x41, 0, 0x0b}, []byte{i32, 1, 0x41, 0, 0x0b})),
+		sec(secExport, vec(exportOf("memory", MemoryKind, 0), exportOf("handle", Func, 0), exportOf("__shoal_kill", GlobalKind, 0),
+			exportOf("__shoal_here", Func, 0), exportOf("__shoal_grow_refused", GlobalKind, 1))),
 		sec(secCode, vec(
 			codeBody(0x41, 1, 0x10, 1),
-			codeBody(0x20, 0, 0x40, 0, 0x22, 0, 0x41, 0x7f, 0x46, 0x23, 0, 0x6a, 0x24, 0, 0x20, 0),
+			codeBody(0x03, 0x40, 0x23, 0, 0x04, 0x40, 0x23, 0, 0x41, 2, 0x24, 0, 0x41, 1, 0x47, 0x0d, 1, 0, 0x0b, 0x0b,
+				0x20, 0, 0x40, 0, 0x22, 0, 0x41, 0x7f, 0x46, 0x23, 1, 0x6a, 0x24, 1, 0x20, 0),
 		)),
 		custom("name", slices.Concat([]byte{1, 23, 1, 1}, str("$__shoal_memory_grow"))...),
 	)
@@ -242,7 +268,7 @@ func TestInstrumentRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fe *FormatError
-	if _, err := Instrument(out); !errors.As(err, &fe) || !strings.Contains(err.Error(), GrowRefused) {
+	if _, err := Instrument(out); !errors.As(err, &fe) || !strings.Contains(err.Error(), Kill) {
 		t.Errorf("twice: %v", err)
 	}
 	if _, err := Instrument([]byte("no")); !errors.As(err, &fe) {
@@ -269,7 +295,7 @@ func TestInstrumentSizes(t *testing.T) {
 				sec(secCode, vec(codeBody(body...), codeBody(), codeBody(body...))))
 			after := instrumented(t, b)
 			checkAdded(t, mustParse(t, b), after)
-			want := codeBody(slices.Concat(bytes.Repeat([]byte{0x01}, n), []byte{0x41, 0, 0x10, 3, 0x1a, 0x41, 0, 0x10, 3, 0x1a})...)
+			want := codeBody(slices.Concat(point, bytes.Repeat([]byte{0x01}, n), []byte{0x41, 0, 0x10, 3, 0x1a, 0x41, 0, 0x10, 3, 0x1a})...)
 			for _, i := range []int{0, 2} {
 				if got := after.raw[after.bodies[i].sizeAt:after.bodies[i].end]; !bytes.Equal(got, want) {
 					t.Fatalf("%d bytes, body %d: % x\nwant % x", n, i, got, want)

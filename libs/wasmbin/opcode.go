@@ -80,7 +80,7 @@ const (
 var plain = func() (t [256]uint8) {
 	for c, k := range immediates {
 		switch o := op(c); {
-		case o == opEnd || o == opMemoryGrow || o == opTableSet: // walk looks at them
+		case o == opEnd || o == opCall || o == opMemoryGrow || o == opTableSet: // walk looks at them
 		case k == immNone:
 			t[c] = plainAlone
 		case k == immIndex || k == imm32 || k == imm64:

@@ -1,7 +1,7 @@
 package wasmbin
 
-// pointEvery is how much of a function's code, in bytes, runs from one interruption point to the next at most. The engine
-// looks for an interruption when a function is entered and when a loop goes round; in between, 16 KiB of stores to fresh
+// pointEvery is how much of a function's code, in bytes, runs from one interruption point to the next at most. A guest
+// polls when a function is entered and when a loop goes round; in between, 16 KiB of stores to fresh
 // pages take 1 to 2 ms.
 const pointEvery = 16 << 10
 

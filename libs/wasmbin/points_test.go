@@ -9,7 +9,8 @@ import (
 // plainCode is n bytes of instructions.
 func plainCode(n int) []byte { return bytes.Repeat([]byte{0x01}, n) }
 
-// pointed instruments a function of type (i32) -> () with that code, and returns where in it the points are.
+// pointed instruments a function of type (i32) -> () with that code, and returns where in it the points are that stand
+// neither at its entry, which has one, nor at the head of a loop.
 func pointed(t *testing.T, code []byte) (at []int) {
 	t.Helper()
 	after := instrumented(t, bulkModule(0, codeBody(code...)))
@@ -19,9 +20,14 @@ func pointed(t *testing.T, code []byte) (at []int) {
 		if i < 0 {
 			break
 		}
-		at = append(at, base+i)
 		base += i
+		if head := base >= 2 && bytes.Equal(code[base-2:base], []byte{byte(opLoop), blockEmpty}); base > 0 && !head {
+			at = append(at, base)
+		}
 		rest = rest[i+len(point):]
+	}
+	if loops := bytes.Count(code, []byte{byte(opLoop), blockEmpty}); bytes.Count(bodyOf(after, 0), point) != loops+1+len(at) {
+		t.Errorf("a loop or the entry has no point")
 	}
 	left := bytes.ReplaceAll(bodyOf(after, 0), point, nil)
 	if !bytes.Equal(left[1:len(left)-1], code) {

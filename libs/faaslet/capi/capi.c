@@ -18,7 +18,7 @@ static wasm_trap_t *trampoline(void *env, wasmtime_caller_t *caller, wasmtime_va
   if (in->has_memory) {
     base = wasmtime_memory_data(cx, &in->memory);
     len = wasmtime_memory_data_size(cx, &in->memory);
-  } else { // in the start function, before shoal_instance_start could look
+  } else { // in a start function that wasmtime runs, before shoal_instance_start could look
     wasmtime_extern_t ex;
     if (wasmtime_caller_export_get(caller, "memory", 6, &ex) && ex.kind == WASMTIME_EXTERN_MEMORY) {
       base = wasmtime_memory_data(cx, &ex.of.memory);
@@ -57,38 +57,24 @@ static char *dup(const char *s, size_t n) {
   return d;
 }
 
-shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *pre, const char *entry, size_t entry_len, const char *init,
-                         size_t init_len, const char *restored, size_t restored_len, const char *refused,
-                         size_t refused_len) {
+shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *pre) {
   shoal_pre *p = calloc(1, sizeof *p);
-  if (!p) return NULL;
-  p->pre = pre;
-  p->entry = dup(entry, entry_len), p->entry_len = entry_len;
-  p->init = dup(init, init_len), p->init_len = init_len;
-  p->restored = dup(restored, restored_len), p->restored_len = restored_len;
-  p->refused = dup(refused, refused_len), p->refused_len = refused_len;
+  if (p) p->pre = pre;
   return p;
+}
+
+// Names an export; nothing for none.
+bool shoal_pre_name(shoal_pre *p, int which, const char *s, size_t len) {
+  p->names[which].s = dup(s, len), p->names[which].len = len;
+  return p->names[which].s || !len;
 }
 
 void shoal_pre_delete(shoal_pre *p) {
   wasmtime_instance_pre_delete(p->pre);
-  free(p->entry), free(p->init), free(p->restored), free(p->refused);
+  for (int i = 0; i < SHOAL_NAMES; i++) free(p->names[i].s);
   for (size_t i = 0; i < p->nsaved; i++) free(p->saved[i]);
   free(p->saved);
   free(p);
-}
-
-// Runs on the guest's thread when the epoch has passed the store's deadline. Somebody else's kill moves the epoch too.
-static wasmtime_error_t *on_epoch(wasmtime_context_t *cx, void *data, uint64_t *delta,
-                                  wasmtime_update_deadline_kind_t *kind) {
-  shoal_instance *in = data;
-  if (__atomic_load_n(&in->kill, __ATOMIC_SEQ_CST)) {
-    __atomic_store_n(&in->killed, 1, __ATOMIC_SEQ_CST);
-    return wasmtime_error_new("killed");
-  }
-  *delta = 1;
-  *kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
-  return NULL;
 }
 
 shoal_instance *shoal_instance_new(wasm_engine_t *engine, uint32_t slot, const shoal_limits *limits) {
@@ -98,27 +84,43 @@ shoal_instance *shoal_instance_new(wasm_engine_t *engine, uint32_t slot, const s
   in->store = wasmtime_store_new(engine, in, NULL);
   in->ctx = wasmtime_store_context(in->store);
   wasmtime_store_limiter(in->store, limits->memory, limits->table_elements, 1, limits->tables, 1);
-  wasmtime_store_epoch_deadline_callback(in->store, on_epoch, in, NULL);
-  wasmtime_context_set_epoch_deadline(in->ctx, 1);
   return in;
 }
 
-static bool export(shoal_instance *in, const char *name, size_t len, uint8_t kind, wasmtime_extern_t *ex) {
-  return name && wasmtime_instance_export_get(in->ctx, &in->instance, name, len, ex) && ex->kind == kind;
+static bool export(shoal_instance *in, const shoal_name *n, uint8_t kind, wasmtime_extern_t *ex) {
+  return n->s && wasmtime_instance_export_get(in->ctx, &in->instance, n->s, n->len, ex) && ex->kind == kind;
 }
 
-bool shoal_instance_start(shoal_instance *in, const shoal_pre *p) {
+// Finds the kill global. It reports false when there is one that can't be written to: the guest must not run then.
+static bool killable(shoal_instance *in, shoal_pre *p) {
+  wasmtime_extern_t kill, here;
+  if (!export(in, &p->names[SHOAL_NAME_KILL], WASMTIME_EXTERN_GLOBAL, &kill)) return true;
+  if (!export(in, &p->names[SHOAL_NAME_HERE], WASMTIME_EXTERN_FUNC, &here)) return false;
+  uint32_t *flag = shoal_find_global(in, &here.of.func, &kill.of.global, &p->kill_at);
+  if (!flag) return false;
+  shoal_instance_killable(in, flag);
+  return true;
+}
+
+bool shoal_instance_start(shoal_instance *in, shoal_pre *p) {
   in->error = wasmtime_instance_pre_instantiate(p->pre, in->ctx, &in->instance, &in->trap);
   if (in->error || in->trap) return false;
+  static const shoal_name memory = {"memory", 6};
   wasmtime_extern_t ex;
-  if (export(in, "memory", 6, WASMTIME_EXTERN_MEMORY, &ex)) in->memory = ex.of.memory, in->has_memory = true;
-  if (export(in, p->entry, p->entry_len, WASMTIME_EXTERN_FUNC, &ex)) in->entry = ex.of.func, in->has_entry = true;
-  if (export(in, p->init, p->init_len, WASMTIME_EXTERN_FUNC, &ex)) in->init = ex.of.func, in->has_init = true;
-  if (export(in, p->restored, p->restored_len, WASMTIME_EXTERN_FUNC, &ex))
+  if (export(in, &memory, WASMTIME_EXTERN_MEMORY, &ex)) in->memory = ex.of.memory, in->has_memory = true;
+  if (export(in, &p->names[SHOAL_NAME_ENTRY], WASMTIME_EXTERN_FUNC, &ex)) in->entry = ex.of.func, in->has_entry = true;
+  if (export(in, &p->names[SHOAL_NAME_INIT], WASMTIME_EXTERN_FUNC, &ex)) in->init = ex.of.func, in->has_init = true;
+  if (export(in, &p->names[SHOAL_NAME_RESTORED], WASMTIME_EXTERN_FUNC, &ex))
     in->restored = ex.of.func, in->has_restored = true;
-  if (export(in, p->refused, p->refused_len, WASMTIME_EXTERN_GLOBAL, &ex))
+  if (export(in, &p->names[SHOAL_NAME_REFUSED], WASMTIME_EXTERN_GLOBAL, &ex))
     in->refused = ex.of.global, in->has_refused = true;
-  return true;
+  if (!killable(in, p)) {
+    in->error = wasmtime_error_new("the guest can't be interrupted: its kill global was not found");
+    return false;
+  }
+  if (!export(in, &p->names[SHOAL_NAME_START], WASMTIME_EXTERN_FUNC, &ex)) return true;
+  in->error = wasmtime_func_call_unchecked(in->ctx, &ex.of.func, in->raw, 1, &in->trap);
+  return !in->error && !in->trap;
 }
 
 bool shoal_instance_call(shoal_instance *in, int which) {
@@ -145,13 +147,6 @@ bool shoal_instance_probe(shoal_instance *in) {
   in->error = wasmtime_func_call_unchecked(in->ctx, &in->probe, raw, 0, &in->trap);
   return in->error || in->trap;
 }
-
-void shoal_instance_kill(shoal_instance *in, wasm_engine_t *engine) {
-  __atomic_store_n(&in->kill, 1, __ATOMIC_SEQ_CST);
-  wasmtime_engine_increment_epoch(engine);
-}
-
-uint32_t shoal_instance_killed(shoal_instance *in) { return __atomic_load_n(&in->killed, __ATOMIC_SEQ_CST); }
 
 uint32_t shoal_instance_refused(shoal_instance *in) {
   if (!in->has_refused) return 0;

@@ -4,20 +4,41 @@
 #include "types.h"
 #include "protos.h"
 
+// What an instance looks up when it starts.
+enum {
+  SHOAL_NAME_ENTRY = 0,
+  SHOAL_NAME_INIT,
+  SHOAL_NAME_RESTORED,
+  SHOAL_NAME_REFUSED,
+  SHOAL_NAME_KILL,  // the global that ends the guest
+  SHOAL_NAME_HERE,  // a function that the module defines
+  SHOAL_NAME_START, // the start function
+  SHOAL_NAMES
+};
+
+// What the kill global has: asked by the host, taken by the guest, which has ended for it.
+enum { SHOAL_ASKED = 1, SHOAL_TAKEN = 2 };
+
+// The name of an export, NULL for none.
+typedef struct shoal_name {
+  char *s;
+  size_t len;
+} shoal_name;
+
 // What a module's instances have in common. The strings belong to it.
 typedef struct shoal_pre {
   wasmtime_instance_pre_t *pre;
-  char *entry, *init, *restored, *refused; // names of exports, NULL for none
-  size_t entry_len, init_len, restored_len, refused_len;
+  shoal_name names[SHOAL_NAMES]; // of exports
+  uint32_t kill_at;              // atomic: where the last instance has its kill global, from its context on; 0 for unknown
   char **saved; // names of the mutable globals that an image has, and what NUL ends
   size_t nsaved;
 } shoal_pre;
 
 // A store with one instance. It is the store's data; wasmtime never frees it.
 typedef struct shoal_instance {
-  uint32_t slot;   // where Go finds its side of the instance
-  uint32_t kill;   // atomic: the guest shall end
-  uint32_t killed; // atomic: the guest was ended by kill
+  uint32_t slot;  // where Go finds its side of the instance
+  uint32_t kill;  // atomic: the guest shall end
+  uint32_t *flag; // atomic: the kill global, NULL when there is none or it was not found yet
   bool has_memory, has_entry, has_init, has_restored, has_refused, has_probe;
   wasmtime_store_t *store;
   wasmtime_context_t *ctx;
@@ -54,16 +75,18 @@ enum { SHOAL_ENTRY = 0, SHOAL_INIT = 1, SHOAL_RESTORED = 2 };
 wasmtime_error_t *shoal_define(wasmtime_linker_t *, const char *module, size_t module_len, const char *name,
                                size_t name_len, const uint8_t *params, size_t nparams, const uint8_t *results,
                                size_t nresults, uint32_t row);
-shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *, const char *entry, size_t entry_len, const char *init,
-                         size_t init_len, const char *restored, size_t restored_len, const char *refused,
-                         size_t refused_len);
+shoal_pre *shoal_pre_new(wasmtime_instance_pre_t *);
+bool shoal_pre_name(shoal_pre *, int which, const char *, size_t);
 void shoal_pre_delete(shoal_pre *);
 shoal_instance *shoal_instance_new(wasm_engine_t *, uint32_t slot, const shoal_limits *);
-bool shoal_instance_start(shoal_instance *, const shoal_pre *);
+bool shoal_instance_start(shoal_instance *, shoal_pre *);
 bool shoal_instance_call(shoal_instance *, int which);
 bool shoal_instance_probe(shoal_instance *);
-void shoal_instance_kill(shoal_instance *, wasm_engine_t *);
-uint32_t shoal_instance_killed(shoal_instance *);
+uint32_t *shoal_find_global(shoal_instance *, const wasmtime_func_t *here, const wasmtime_global_t *, uint32_t *hint);
+void shoal_instance_killable(shoal_instance *, uint32_t *flag);
+void shoal_instance_kill(shoal_instance *);
+void shoal_instance_unkill(shoal_instance *);
+bool shoal_instance_killed(shoal_instance *);
 uint32_t shoal_instance_refused(shoal_instance *);
 uint8_t *shoal_instance_memory(shoal_instance *, size_t *len);
 bool shoal_pre_save(shoal_pre *, const char *const *names, const size_t *lens, size_t n);

@@ -35,7 +35,6 @@ func newPre(t *testing.T) (*wasmtime.Engine, *Pre) {
 func newPreOf(t *testing.T, wat string) (*wasmtime.Engine, *Pre) {
 	t.Helper()
 	c := wasmtime.NewConfig()
-	c.SetEpochInterruption(true)
 	Configure(c, Memory{Reserve: 4 << 30, Guard: 2 << 20}, true)
 	e := wasmtime.NewEngineWithConfig(c)
 	l := wasmtime.NewLinker(e)
@@ -50,7 +49,7 @@ func newPreOf(t *testing.T, wat string) (*wasmtime.Engine, *Pre) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPre(l, m, Exports{Entry: "run", Init: "init", Refused: "refused"})
+	p, err := NewPre(l, m, Exports{Entry: "run", Init: "init", Refused: "refused", Kill: "kill", Here: "run"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +104,11 @@ func TestFailuresOfMangledNames(t *testing.T) {
 		"S_ISD_iES_ISE_iES_ISF_iES_ISG_iES_ISH_iES_ISI_iES_ISJ_iES_ISK_iES_ISL_iES_ISM_iES_ISN_iES_ISO_iES_ISP_iES_ISQ_iES_ISR_iE" +
 		"S_ISS_iES_IST_iE"
 	e, p := newPreOf(t, `(module (import "m" "f" (func $f (param i32 i32) (result i32))) (memory (export "memory") 1)
-	  (func $`+name+` (export "run") (result i32) (loop (drop (call $f (i32.const 1) (i32.const 1))) (br 0)) unreachable))`)
+	  (global $kill (export "kill") (mut i32) (i32.const 0))
+	  (func $`+name+` (export "run") (result i32)
+	    (loop (loop $poll (if (global.get $kill) (then
+	        (global.get $kill) (global.set $kill (i32.const 2)) (br_if $poll (i32.ne (i32.const 1))) unreachable)))
+	      (drop (call $f (i32.const 1) (i32.const 1))) (br 0)) unreachable))`)
 	for _, c := range []struct {
 		words string
 		host  func(in *Instance) error

@@ -93,6 +93,8 @@ type Exports struct {
 	Init     string // the function that Instance.Init runs
 	Restored string // the function that Instance.Restored runs
 	Refused  string // the i32 global that Instance.Refused reads
+	// How the guest is ended, as package wasmbin says of Kill, Here and StartFunc. Here is of use with Kill only.
+	Kill, Here, Start string
 }
 
 // NewPre resolves m's imports in l. The caller keeps m and l's engine alive as long as the Pre, and closes it.
@@ -105,19 +107,28 @@ func NewPre(l *wasmtime.Linker, m *wasmtime.Module, x Exports) (*Pre, error) {
 	if err := takeError(e); err != nil {
 		return nil, err
 	}
-	ce, ci, ch, cr := C.CString(x.Entry), C.CString(x.Init), C.CString(x.Restored), C.CString(x.Refused)
-	defer C.free(unsafe.Pointer(ce))
-	defer C.free(unsafe.Pointer(ci))
-	defer C.free(unsafe.Pointer(ch))
-	defer C.free(unsafe.Pointer(cr))
-	p := C.shoal_pre_new(pre, ce, C.size_t(len(x.Entry)), ci, C.size_t(len(x.Init)),
-		ch, C.size_t(len(x.Restored)), cr, C.size_t(len(x.Refused)))
+	p := C.shoal_pre_new(pre)
 	if p == nil {
 		C.wasmtime_instance_pre_delete(pre)
-		return nil, errors.New("no memory for a module")
+		return nil, errNoMemory
+	}
+	for which, name := range [...]string{
+		C.SHOAL_NAME_ENTRY: x.Entry, C.SHOAL_NAME_INIT: x.Init, C.SHOAL_NAME_RESTORED: x.Restored, C.SHOAL_NAME_REFUSED: x.Refused,
+		C.SHOAL_NAME_KILL: x.Kill, C.SHOAL_NAME_HERE: x.Here, C.SHOAL_NAME_START: x.Start,
+	} {
+		c := C.CString(name)
+		ok := bool(C.shoal_pre_name(p, C.int(which), c, C.size_t(len(name))))
+		C.free(unsafe.Pointer(c))
+		if !ok {
+			C.shoal_pre_delete(p)
+			return nil, errNoMemory
+		}
 	}
 	return &Pre{p}, nil
 }
+
+// errNoMemory is returned when malloc has none.
+var errNoMemory = errors.New("no memory for a module")
 
 // Close frees p. It is idempotent. Preconditions: no Instance is starting from it.
 func (p *Pre) Close() {

@@ -56,12 +56,15 @@ func (f *Failure) Trap() string {
 func (in *Instance) failure(probed bool) *Failure {
 	f := &Failure{Code: -1, Killed: in.Killed(), Message: in.reason}
 	in.reason = ""
+	if f.Killed { // by an unreachable of an interruption point
+		f.Message = "killed"
+	}
 	var msg C.wasm_byte_vec_t
 	var frames C.wasm_frame_vec_t
 	switch {
 	case in.c.trap != nil:
 		var code C.wasmtime_trap_code_t
-		if C.wasmtime_trap_code(in.c.trap, &code) {
+		if !f.Killed && bool(C.wasmtime_trap_code(in.c.trap, &code)) {
 			f.Code = int(code)
 			f.Message = "trap: " + f.Trap()
 		}
@@ -71,8 +74,6 @@ func (in *Instance) failure(probed bool) *Failure {
 	}
 	switch {
 	case f.Message != "":
-	case f.Killed:
-		f.Message = "killed"
 	case probed, frames.size > 0, in.c.trap == nil && in.c.error == nil:
 		f.Message = "ended without a reason"
 	case in.c.trap != nil:

@@ -76,12 +76,11 @@ const guard = `
 #define wasmtime_val_t our_val
 #include "types.h"
 enum { our_func_kind = WASMTIME_EXTERN_FUNC, our_global_kind = WASMTIME_EXTERN_GLOBAL,
-  our_memory_kind = WASMTIME_EXTERN_MEMORY, our_i32 = WASMTIME_I32, our_continue = WASMTIME_UPDATE_DEADLINE_CONTINUE };
+  our_memory_kind = WASMTIME_EXTERN_MEMORY, our_i32 = WASMTIME_I32 };
 #undef WASMTIME_EXTERN_FUNC
 #undef WASMTIME_EXTERN_GLOBAL
 #undef WASMTIME_EXTERN_MEMORY
 #undef WASMTIME_I32
-#undef WASMTIME_UPDATE_DEADLINE_CONTINUE
 #undef wasm_byte_vec_t
 #undef wasm_frame_vec_t
 #undef wasm_valtype_vec_t
@@ -123,7 +122,6 @@ SAME(val); AT(val, kind); AT(val, of);
 SAME_VEC(byte_vec); SAME_VEC(frame_vec); SAME_VEC(valtype_vec);
 _Static_assert(our_func_kind == WASMTIME_EXTERN_FUNC && our_global_kind == WASMTIME_EXTERN_GLOBAL, "extern kinds");
 _Static_assert(our_memory_kind == WASMTIME_EXTERN_MEMORY && our_i32 == WASMTIME_I32, "kinds");
-_Static_assert(our_continue == WASMTIME_UPDATE_DEADLINE_CONTINUE, "deadline kind");
 _Static_assert(WASMTIME_TRAP_CODE_STACK_OVERFLOW == 0 && WASMTIME_TRAP_CODE_MEMORY_OUT_OF_BOUNDS == 1 &&
   WASMTIME_TRAP_CODE_HEAP_MISALIGNED == 2 && WASMTIME_TRAP_CODE_TABLE_OUT_OF_BOUNDS == 3 &&
   WASMTIME_TRAP_CODE_INDIRECT_CALL_TO_NULL == 4 && WASMTIME_TRAP_CODE_BAD_SIGNATURE == 5 &&

@@ -179,9 +179,7 @@ long shoal_instance_reset(shoal_instance *in, const shoal_pre *p, const shoal_im
   long n = how == SHOAL_SCAN ? by_scan(base, size, img, pagemap, max) : by_pagemap(base, size, img, pagemap, max);
   if (n < 0) return n;
   if (!set_globals(in, p, img)) return -5;
-  __atomic_store_n(&in->kill, 0, __ATOMIC_SEQ_CST);
-  __atomic_store_n(&in->killed, 0, __ATOMIC_SEQ_CST);
-  wasmtime_context_set_epoch_deadline(in->ctx, 1);
+  shoal_instance_unkill(in);
   return n;
 }
 

@@ -35,12 +35,12 @@ func (p *Pre) Save(globals []string) error {
 	}
 	list := (**C.char)(C.calloc(C.size_t(len(names)), C.size_t(unsafe.Sizeof(names[0]))))
 	if list == nil {
-		return errors.New("no memory for a module")
+		return errNoMemory
 	}
 	defer C.free(unsafe.Pointer(list))
 	copy(unsafe.Slice(list, len(names)), names)
 	if !C.shoal_pre_save(p.p, list, &lens[0], C.size_t(len(globals))) {
-		return errors.New("no memory for a module")
+		return errNoMemory
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"errors"
-	"runtime"
 	"unsafe"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
@@ -34,7 +33,6 @@ type Limits struct {
 // Instance is a store with one instance. Only Kill may be called while another goroutine is in one of its methods.
 type Instance struct {
 	c      *C.shoal_instance
-	engine *wasmtime.Engine
 	host   Host
 	slot   uint32
 	reason string // what the host function said that ended the guest; used on the guest's goroutine
@@ -42,7 +40,7 @@ type Instance struct {
 
 // NewInstance makes an empty instance, which Start fills. The caller closes it, and keeps e open until then.
 func NewInstance(e *wasmtime.Engine, host Host, l Limits) (*Instance, error) {
-	in := &Instance{engine: e, host: host}
+	in := &Instance{host: host}
 	n, err := slots.put(in)
 	if err != nil {
 		return nil, err
@@ -101,16 +99,13 @@ func (in *Instance) Restored() (uint32, *Failure) {
 	return 0, in.failure(false)
 }
 
-// Kill ends the guest at its next function entry or loop iteration, or when it next enters one. It may be called from any
-// goroutine until Close. A guest that was just passing such a point for another instance's kill can miss one call, so a
-// caller repeats Kill until the guest has ended.
-func (in *Instance) Kill() {
-	C.shoal_instance_kill(in.c, enginePtr(in.engine))
-	runtime.KeepAlive(in.engine)
-}
+// Kill ends the guest at its next interruption point, now or when it next comes to one; once is enough. It may be called
+// from any goroutine until Close, also before Start. It does nothing to a host function, and nothing to a module that was
+// loaded without Exports.Kill.
+func (in *Instance) Kill() { C.shoal_instance_kill(in.c) }
 
 // Killed reports whether Kill ended a guest.
-func (in *Instance) Killed() bool { return C.shoal_instance_killed(in.c) != 0 }
+func (in *Instance) Killed() bool { return bool(C.shoal_instance_killed(in.c)) }
 
 // Refused returns the value of the global that counts refused grows, 0 when the module has none.
 func (in *Instance) Refused() uint32 { return uint32(C.shoal_instance_refused(in.c)) }

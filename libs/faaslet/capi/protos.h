@@ -12,8 +12,6 @@ void wasmtime_config_wasm_function_references_set(wasm_config_t *, bool);
 void wasmtime_config_parallel_compilation_set(wasm_config_t *, bool);
 void wasmtime_config_native_unwind_info_set(wasm_config_t *, bool);
 
-void wasmtime_engine_increment_epoch(wasm_engine_t *);
-
 wasm_valtype_t *wasm_valtype_new(wasm_valkind_t);
 void wasm_valtype_vec_new(wasm_valtype_vec_t *, size_t, wasm_valtype_t *const[]);
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *, wasm_valtype_vec_t *);
@@ -38,12 +36,7 @@ wasmtime_store_t *wasmtime_store_new(wasm_engine_t *, void *, void (*)(void *));
 wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *);
 void wasmtime_store_limiter(wasmtime_store_t *, int64_t, int64_t, int64_t, int64_t, int64_t);
 void wasmtime_store_delete(wasmtime_store_t *);
-void wasmtime_store_epoch_deadline_callback(
-    wasmtime_store_t *,
-    wasmtime_error_t *(*)(wasmtime_context_t *, void *, uint64_t *, wasmtime_update_deadline_kind_t *), void *,
-    void (*)(void *));
 void *wasmtime_context_get_data(const wasmtime_context_t *);
-void wasmtime_context_set_epoch_deadline(wasmtime_context_t *, uint64_t);
 
 wasmtime_context_t *wasmtime_caller_context(wasmtime_caller_t *);
 bool wasmtime_caller_export_get(wasmtime_caller_t *, const char *, size_t, wasmtime_extern_t *);
@@ -52,6 +45,7 @@ void wasmtime_func_new_unchecked(wasmtime_context_t *, const wasm_functype_t *,
                                  void (*)(void *), wasmtime_func_t *);
 wasmtime_error_t *wasmtime_func_call_unchecked(wasmtime_context_t *, const wasmtime_func_t *, wasmtime_val_raw_t *,
                                                size_t, wasm_trap_t **);
+void *wasmtime_func_to_raw(wasmtime_context_t *, const wasmtime_func_t *);
 uint8_t *wasmtime_memory_data(const wasmtime_context_t *, const wasmtime_memory_t *);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memory_t *);
 wasmtime_error_t *wasmtime_memory_grow(wasmtime_context_t *, const wasmtime_memory_t *, uint64_t, uint64_t *);

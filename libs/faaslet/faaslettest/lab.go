@@ -107,7 +107,6 @@ func (l *Lab) load(module []byte) error {
 // loadRaw loads the guest with the engine's settings and without the engine.
 func (l *Lab) loadRaw(module []byte) error {
 	cfg := wasmtime.NewConfig()
-	cfg.SetEpochInterruption(true)
 	capi.Configure(cfg, capi.Memory{Reserve: 4 << 30, Guard: 2 << 20}, true)
 	l.raw = wasmtime.NewEngineWithConfig(cfg)
 	l.linker = wasmtime.NewLinker(l.raw)
@@ -176,7 +175,6 @@ func (l *Lab) calls(pre *capi.Pre, n int) error {
 func (l *Lab) WrapperCalls(n int) error {
 	store := wasmtime.NewStore(l.raw)
 	defer store.Close()
-	store.SetEpochDeadline(1)
 	in, err := l.linker.Instantiate(store, l.direct)
 	if err != nil {
 		return err
@@ -194,7 +192,6 @@ func (l *Lab) WrapperCalls(n int) error {
 func (l *Lab) WrapperLives(n int) error {
 	for range n {
 		store := wasmtime.NewStore(l.raw)
-		store.SetEpochDeadline(1)
 		in, err := l.linker.Instantiate(store, l.direct)
 		if err == nil {
 			_, err = in.GetFunc(store, "handle").Call(store)

@@ -70,10 +70,16 @@ func run(t testing.TB, engine *wasmtime.Engine, module []byte, rounds int) seen 
 		s.calls = "instantiate: " + trapText(err)
 		return s
 	}
+	if start := in.GetExport(store, wasmbin.StartFunc); start != nil { // what the engine would have called
+		if _, err := start.Func().Call(store); err != nil {
+			s.calls = "instantiate: " + trapText(err)
+			return s
+		}
+	}
 	for range rounds {
 		for _, e := range m.Exports() {
 			ft := e.Type().FuncType()
-			if ft == nil || len(ft.Params()) > 0 {
+			if ft == nil || len(ft.Params()) > 0 || strings.HasPrefix(e.Name(), wasmbin.Reserved) {
 				continue
 			}
 			result, err := in.GetFunc(store, e.Name()).Call(store)

@@ -103,7 +103,9 @@ func TestDiskFull(t *testing.T) {
 	l.end()
 	ls.settle(t)
 	l.check(t, history.Rules{
-		Faults: []history.Fault{fault("restart", from, to-from)}, Allowed: []faas.Code{faas.Unavailable}, MaxFailure: toKilled,
+		Faults:     []history.Fault{fault("restart", from, to-from)},
+		Allowed:    []faas.Code{faas.Unavailable, faas.NoCapacity}, // the latter while workers are not back, as in TestNATSRestarted
+		MaxFailure: toKilled,
 	})
 }
 

@@ -93,19 +93,24 @@ func TestGrowStopsAtTheLimit(t *testing.T) {
 // lateAt is how long after its deadline a guest may live.
 const lateAt = 100 * time.Millisecond
 
+// wantDeadline calls m, which must end for its deadline and at it.
+func wantDeadline(t *testing.T, m *Module) *faas.Error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	o := call(t, ctx, m, Setup{}, "")
+	if late := time.Since(deadline); late < 0 || late > lateAt {
+		t.Errorf("ended %s after the deadline", late)
+	}
+	return wantCode(t, o, faas.DeadlineExceeded)
+}
+
 func TestDeadlines(t *testing.T) {
 	e := newEngine(t, nil)
 	for name, wat := range map[string]string{"loop": watLoop, "sleep": watSleep} {
 		t.Run(name, func(t *testing.T) {
-			m := load(t, e, wat)
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			deadline, _ := ctx.Deadline()
-			o := call(t, ctx, m, Setup{}, "")
-			if late := time.Since(deadline); late < 0 || late > lateAt {
-				t.Errorf("ended %s after the deadline", late)
-			}
-			wantCode(t, o, faas.DeadlineExceeded)
+			wantDeadline(t, load(t, e, wat))
 		})
 	}
 }

@@ -117,7 +117,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.stopListening(subs)
 
 	var g service.Group
-	stop, stopped := context.WithCancel(live)
+	// kill ends calls, not those who answer them: a runner that left with live would leave queued calls, and the drain
+	// would wait for them for ever.
+	stop, stopped := context.WithCancel(context.WithoutCancel(live))
 	defer stopped()
 	for range w.cfg.Slots {
 		g.Add("runner", func(context.Context) error { return w.runner(stop) })

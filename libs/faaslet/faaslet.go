@@ -28,9 +28,9 @@ type Setup struct {
 type Faaslet struct {
 	module *Module
 	setup  Setup
-	limit  faas.Size // of the linear memory
-	host   host      // what host functions see
-	guard  watch     // ends the guest when its time is over
+	limit  faas.Size      // of the linear memory
+	host   host           // what host functions see
+	killer sync.WaitGroup // the function that the end of a watched context runs, until it has ended or will never start
 
 	mu       sync.Mutex // held by New, Run and Close
 	state    state

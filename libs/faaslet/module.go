@@ -53,7 +53,8 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 	if info.Entry == "" {
 		info = infoOf(wm)
 	}
-	if err := checkExports(wm, info); err != nil {
+	renews, err := checkExports(wm, info)
+	if err != nil {
 		wm.Close()
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		wm.Close()
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
-	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: x.Restored != "" && exports(wm, x.Restored)}
+	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews}
 	saved, resets := stateOf(wm)
 	if m.resets = resets; resets {
 		if err := pre.Save(saved); err != nil {
@@ -84,8 +85,9 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 	return m, nil
 }
 
-// checkExports makes sure that what is called without checks has the type it is called with.
-func checkExports(wm *wasmtime.Module, info wasmbin.Info) error {
+// checkExports makes sure that what is called without checks has the type it is called with. It reports whether the module
+// renews itself.
+func checkExports(wm *wasmtime.Module, info wasmbin.Info) (renews bool, _ error) {
 	var entry, init bool
 	restored := true
 	for _, x := range wm.Exports() {
@@ -103,28 +105,19 @@ func checkExports(wm *wasmtime.Module, info wasmbin.Info) error {
 			init = plain
 		case wasmbin.Restored:
 			restored = plain || len(ft.Params()) == 0 && len(results) == 1 && results[0].Kind() == wasmtime.KindI32
+			renews = info.Kind == faas.Reactor
 		}
 	}
 	if !entry {
-		return faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", info.Entry)
+		return false, faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", info.Entry)
 	}
 	if info.Kind == faas.Reactor && info.HasInitialize && !init {
-		return faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", initialize)
+		return false, faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", initialize)
 	}
 	if !restored {
-		return faas.Errorf(faas.InvalidModule, "the module exports a function %q that can't be called", wasmbin.Restored)
+		return false, faas.Errorf(faas.InvalidModule, "the module exports a function %q that can't be called", wasmbin.Restored)
 	}
-	return nil
-}
-
-// exports reports whether wm exports a function by that name.
-func exports(wm *wasmtime.Module, name string) bool {
-	for _, x := range wm.Exports() {
-		if x.Name() == name {
-			return x.Type().FuncType() != nil
-		}
-	}
-	return false
+	return renews, nil
 }
 
 // Info returns what the module was loaded with.

@@ -12,8 +12,8 @@ import (
 
 // A module that exports wasmbin.Restored renews itself: the engine calls that function in every Faaslet that it restored or
 // reset, before the next call can enter it, and what it draws there is the Faaslet's own. It also does so when the
-// initialiser ran. Then the initialiser may have been
-// given random bytes and have read clocks, as far as the function's answer says so.
+// initialiser ran. Then the initialiser may have been given random bytes and have read clocks, as far as the function's
+// answer says so.
 
 // renewTime is how long a guest may take to renew itself at a reset, which a slot waits for. Longer ones are left to New,
 // which has its caller's limit.

@@ -5,7 +5,6 @@ package faaslet
 import (
 	"context"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -83,32 +82,25 @@ func (f *Faaslet) settle(c *hostapi.Call, o *Outcome) {
 	o.Err = fit(o.Err)
 }
 
-// watch ends the guest when ctx ends, from begin until its function's return. It is part of a Faaslet, so that a call
-// which ends by itself allocates nothing for it.
-type watch struct {
-	killer sync.WaitGroup // the function that ctx's end runs, from begin until it has ended or will never start
-}
-
-// watch begins to watch ctx. The function it returns ends that, after which nothing touches the instance any more; it is
+// watch begins to watch ctx, whose end ends the guest. The function it returns ends that, after which nothing touches the instance any more; it is
 // called once, and before the next watch.
 func (f *Faaslet) watch(ctx context.Context) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
-	w := &f.guard
-	w.killer.Add(1)
+	f.killer.Add(1)
 	unhook := context.AfterFunc(ctx, f.killWatched)
 	return func() {
 		if unhook() {
-			w.killer.Done()
+			f.killer.Done()
 			return
 		}
-		w.killer.Wait()
+		f.killer.Wait()
 	}
 }
 
 // killWatched kills the guest, or marks an instance whose guest has just ended: a Reset forgets that.
 func (f *Faaslet) killWatched() {
-	defer f.guard.killer.Done()
+	defer f.killer.Done()
 	f.instance.Kill()
 }

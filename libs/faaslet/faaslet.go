@@ -10,6 +10,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // Setup is what a Faaslet is made with besides its module.
@@ -40,10 +41,9 @@ type Faaslet struct {
 	image    *capi.Image // what it was restored from, nil when it can't be reset
 }
 
-// New makes a Faaslet that is ready for one call: it instantiates the module and, for a reactor, runs its initialiser, or
-// restores what the Setup's Image has and calls the function with which the module renews itself, if there is one.
+// New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the Setup's Image has and calls the function with which the module renews itself, if there is one.
 // ctx bounds that and nothing after; the goroutine stays on its thread while the guest runs. Errors are the guest's
-// (guest_trapped, guest_failed, out_of_memory, with "in the initialiser" or "in shoal_restored" in their words), the caller's
+// (guest_trapped, guest_failed, out_of_memory, with "in the initialiser" and its name or "in shoal_restored" in their words), the caller's
 // (deadline_exceeded, cancelled) or the worker's (no_capacity, internal). The caller closes what it gets.
 func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 	limit := s.Memory
@@ -102,28 +102,21 @@ func (f *Faaslet) start(ctx context.Context) *faas.Error {
 	return nil
 }
 
-// initialize instantiates the module and runs the initialiser, if there is one, both as guest code that may be ended.
+// initialize instantiates the module and makes of it what the image has, or what the initialisers do.
 func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
-	// A start function runs within Start, and an artefact does not tell whether it has one.
 	f.host.begin(ctx, nil)
 	defer f.host.end()
-	image := f.setup.Image.get()
-	stop := f.watch(ctx)
-	fail := f.instance.Start(f.module.pre)
-	if fail == nil && image == nil && f.instance.HasInit() {
-		fail = f.instance.Init()
-	}
-	stop()
-	if fail != nil {
+	if fail := f.instance.Start(f.module.pre); fail != nil {
 		if isNoMap(fail) {
 			return faas.Errorf(faas.NoCapacity, "no address space for a Faaslet: %s", fail.Message)
 		}
-		return f.in("the initialiser", f.failed(ctx, fail))
+		return f.in("the start of the module", f.failed(ctx, fail))
 	}
-	if ctx.Err() != nil { // the watch may have marked the instance after its guest had ended
-		return endOf(ctx)
-	}
+	image := f.setup.Image.get()
 	if image == nil {
+		if err := f.runInits(ctx); err != nil {
+			return err
+		}
 		if err := f.initialized(ctx); err != nil {
 			return err
 		}
@@ -133,6 +126,27 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		return err
 	}
 	return f.renew(ctx)
+}
+
+// runInits runs the initialisers, as guest code that may be ended.
+func (f *Faaslet) runInits(ctx context.Context) *faas.Error {
+	for _, name := range f.module.inits {
+		stop := f.watch(ctx)
+		result, fail, found := f.instance.CallExport(name)
+		stop()
+		where := "the initialiser " + strings.TrimPrefix(name, wasmbin.Reserved)
+		switch {
+		case !found:
+			return faas.Errorf(faas.Internal, "the instance lacks %q", name)
+		case fail != nil:
+			return f.in(where, f.failed(ctx, fail))
+		case ctx.Err() != nil: // the watch may have marked the instance after its guest had ended
+			return endOf(ctx)
+		case result != 0:
+			return f.in(where, f.exited(int32(result), nil))
+		}
+	}
+	return nil
 }
 
 // isNoMap reports whether instantiation failed because the kernel gave no memory.

@@ -17,8 +17,9 @@ func (e *Engine) LoadFile(path string) (*Module, error) {
 
 // infoOf reads from a compiled module's exports what wasmbin.Check said of its source, by the same rules.
 func infoOf(wm *wasmtime.Module) wasmbin.Info {
-	var handle, start, initialize bool
+	var handle, start bool
 	var info wasmbin.Info
+	funcs := make(map[string]bool)
 	for _, x := range wm.Exports() {
 		if mt := x.Type().MemoryType(); mt != nil {
 			const page = 64 << 10
@@ -29,24 +30,27 @@ func infoOf(wm *wasmtime.Module) wasmbin.Info {
 			continue
 		}
 		ft := x.Type().FuncType()
-		if ft == nil || len(ft.Params()) > 0 {
+		if ft == nil {
 			continue
 		}
+		funcs[x.Name()] = true
 		results := ft.Results()
-		switch x.Name() {
-		case "handle":
+		switch {
+		case len(ft.Params()) > 0:
+		case x.Name() == "handle":
 			handle = len(results) == 0 || len(results) == 1 && results[0].Kind() == wasmtime.KindI32
-		case "_start":
+		case x.Name() == "_start":
 			start = len(results) == 0
-		case "_initialize":
-			initialize = true
 		}
 	}
 	switch {
 	case handle:
-		info.Kind, info.Entry, info.HasInitialize = faas.Reactor, "handle", initialize
+		info.Kind, info.Entry = faas.Reactor, "handle"
 	case start:
 		info.Kind, info.Entry = faas.Command, "_start"
+	default:
+		return info
 	}
+	info.Inits, info.Entry = wasmbin.Initialisers(info.Entry, func(name string) bool { return funcs[name] })
 	return info
 }

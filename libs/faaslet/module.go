@@ -12,17 +12,15 @@ import (
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
-// initialize is what a reactor exports to be initialised.
-const initialize = "_initialize"
-
 // Module is a compiled module with its imports resolved. It is safe for concurrent use.
 type Module struct {
 	engine *Engine
 	info   wasmbin.Info
 	module *wasmtime.Module
 	pre    *capi.Pre
-	resets bool // instances can be put back to what they were
-	renews bool // they have a function that is called then
+	resets bool     // instances can be put back to what they were
+	renews bool     // they have a function that is called then
+	inits  []string // the exported functions that initialise an instance, in order
 
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
@@ -53,24 +51,21 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 	if info.Entry == "" {
 		info = infoOf(wm)
 	}
-	renews, err := checkExports(wm, info)
+	inits, renews, err := checkExports(wm, info)
 	if err != nil {
 		wm.Close()
 		return nil, err
 	}
-	x := capi.Exports{Entry: info.Entry, Refused: wasmbin.GrowRefused, Kill: wasmbin.Kill, Here: wasmbin.Here, Start: wasmbin.StartFunc}
-	if info.Kind == faas.Reactor {
+	x := capi.Exports{Entry: info.Entry, Refused: wasmbin.GrowRefused, Kill: wasmbin.Kill, Here: wasmbin.Here}
+	if renews {
 		x.Restored = wasmbin.Restored
-		if info.HasInitialize {
-			x.Init = initialize
-		}
 	}
 	pre, err := capi.NewPre(e.linker, wm, x)
 	if err != nil {
 		wm.Close()
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
-	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews}
+	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits}
 	saved, resets := stateOf(wm)
 	if m.resets = resets; resets {
 		if err := pre.Save(saved); err != nil {
@@ -85,39 +80,31 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 	return m, nil
 }
 
-// checkExports makes sure that what is called without checks has the type it is called with. It reports whether the module
-// renews itself.
-func checkExports(wm *wasmtime.Module, info wasmbin.Info) (renews bool, _ error) {
-	var entry, init bool
-	restored := true
+// checkExports makes sure that what is called without checks has the type it is called with. It returns the functions that
+// initialise an instance, and whether the module renews itself.
+func checkExports(wm *wasmtime.Module, info wasmbin.Info) (inits []string, renews bool, _ error) {
+	callable := make(map[string]bool) // the exported functions: whether they take nothing and return at most an i32
 	for _, x := range wm.Exports() {
-		ft := x.Type().FuncType()
-		if ft == nil {
-			continue
-		}
-		results := ft.Results()
-		plain := len(ft.Params()) == 0 && len(results) == 0
-		switch x.Name() {
-		case info.Entry:
-			entry = plain || info.Kind == faas.Reactor && len(ft.Params()) == 0 && len(results) == 1 &&
-				results[0].Kind() == wasmtime.KindI32
-		case initialize:
-			init = plain
-		case wasmbin.Restored:
-			restored = plain || len(ft.Params()) == 0 && len(results) == 1 && results[0].Kind() == wasmtime.KindI32
-			renews = info.Kind == faas.Reactor
+		if ft := x.Type().FuncType(); ft != nil {
+			results := ft.Results()
+			callable[x.Name()] = len(ft.Params()) == 0 && (len(results) == 0 || len(results) == 1 && results[0].Kind() == wasmtime.KindI32)
 		}
 	}
-	if !entry {
-		return false, faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", info.Entry)
+	if _, starts := callable[wasmbin.StartFunc]; starts {
+		inits = append(inits, wasmbin.StartFunc)
 	}
-	if info.Kind == faas.Reactor && info.HasInitialize && !init {
-		return false, faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", initialize)
+	inits = append(inits, info.Inits...)
+	for _, name := range append([]string{info.Entry}, inits...) {
+		if !callable[name] {
+			return nil, false, faas.Errorf(faas.InvalidModule, "the module does not export a function %q that can be called", name)
+		}
 	}
-	if !restored {
-		return false, faas.Errorf(faas.InvalidModule, "the module exports a function %q that can't be called", wasmbin.Restored)
+	restored, renews := callable[wasmbin.Restored]
+	if renews && !restored {
+		return nil, false, faas.Errorf(faas.InvalidModule, "the module exports a function %q that can't be called", wasmbin.Restored)
 	}
-	return renews, nil
+	// Before a command without a zygote starts there is nothing to renew.
+	return inits, renews && (info.Kind == faas.Reactor || len(info.Inits) > 0), nil
 }
 
 // Info returns what the module was loaded with.

@@ -50,8 +50,8 @@ func TestFailingInitialisers(t *testing.T) {
 		words     string
 		stderr    string
 	}{
-		{"traps", watInitTraps, faas.GuestTrapped, "in the initialiser: ", "cannot go on"},
-		{"loops", watInitLoops, faas.DeadlineExceeded, "in the initialiser: ", ""},
+		{"traps", watInitTraps, faas.GuestTrapped, "in the initialiser _initialize: ", "cannot go on"},
+		{"loops", watInitLoops, faas.DeadlineExceeded, "in the initialiser _initialize: ", ""},
 		{"loops in start", strings.Replace(watInitLoops, `(func (export "_initialize")`, "(start $s) (func $s", 1), faas.DeadlineExceeded, "out of time", ""},
 		{"larger than its limit", strings.Replace(watNop, `"memory") 2`, `"memory") 5000`, 1), faas.OutOfMemory, "more than its limit of 128MiB", ""},
 	} {

@@ -67,7 +67,7 @@ func TestGoReactor(t *testing.T) {
 		return nil, nil, false
 	}
 	info, err := Check(m, host)
-	if err != nil || info.Entry != "handle" || !info.HasInitialize || info.HasStart || len(info.Imports) == 0 {
+	if err != nil || info.Entry != "handle" || len(info.Inits) != 1 || info.HasStart || len(info.Imports) == 0 {
 		t.Errorf("%+v, %v", info, err)
 	}
 	checkAdded(t, m, instrumented(t, b))

@@ -16,7 +16,7 @@ const (
 )
 
 // site is an instruction that Instrument replaces. With op opLoop it is a place where an interruption point is needed: behind
-// a loop's header, at a function's entry, or within long code.
+// a loop's header, at a function's entry, or within long code; with opGuard it is the entry of the constructors.
 type site struct {
 	span
 	op      op
@@ -68,6 +68,7 @@ type prepass struct {
 	*edit
 	helpers map[helper]uint32
 	point   []byte // an interruption point; it is never changed
+	ran     uint32 // the global of the constructors' guard, if there is one
 }
 
 type helper struct {
@@ -86,6 +87,8 @@ func (p *prepass) body(index int, b body, sites []site) {
 			p.replace(s.span, p.tested(s, local))
 		case s.op == opMemoryFill || s.op == opMemoryCopy || s.op == opMemoryInit && p.m.segment(s.segment) > chunk:
 			p.replace(s.span, call(p.bulk(s)))
+		case s.op == opGuard:
+			p.replace(s.span, guardCode(p.ran))
 		default: // at most a chunk of memory, a table, a loop, an entry, or long code
 			p.replace(span{s.at, s.at}, p.point)
 		}

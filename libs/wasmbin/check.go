@@ -19,12 +19,13 @@ const (
 // Info is what a deploy and an engine need to know of a module that passed Check.
 type Info struct {
 	Kind    faas.Kind
-	Entry   string // the export that a call runs, "handle" or "_start"
+	Entry   string // the export that a call runs: "handle", "_start", or WizerResume
 	Imports []faas.Import
-	// HasInitialize says that "_initialize" has to run once before the first call: only reactors have it.
-	HasInitialize bool
-	// HasStart says that instantiation alone runs code of the guest, which then needs the same limits as a call.
+	// Inits are the exports of the instrumented module that have to run once before the first call, in that order, but for
+	// the start function, which HasStart tells of and which comes before them.
+	Inits    []string
 	HasStart bool
+	NoZygote string // why a zygote is not among Inits, "" when there is none or it is
 	// MemoryMin and MemoryMax are the memory's declared sizes in bytes; without a declared maximum MemoryMax is 4 GiB.
 	// Both are 0 for a module without a memory.
 	MemoryMin, MemoryMax uint64
@@ -53,7 +54,7 @@ func (m *Module) check(host HostFunc) (Info, error) {
 	var info Info
 	for _, step := range []func(*Info) error{
 		func(info *Info) error { return m.checkImports(info, host) },
-		m.checkMemory, m.checkData, m.checkTables, m.checkStart, m.checkEntry, m.checkRestored,
+		m.checkMemory, m.checkData, m.checkTables, m.checkStart, m.checkEntry, m.checkRestored, m.checkZygote,
 	} {
 		if err := step(&info); err != nil {
 			return Info{}, err
@@ -175,11 +176,9 @@ func (m *Module) checkEntry(info *Info) error {
 	reactor, why := m.entry(entryReactor, "() -> i32 or () -> ()", FuncType{Results: []byte{i32}}, FuncType{})
 	if reactor {
 		info.Kind, info.Entry = faas.Reactor, entryReactor
-		ok, why := m.entry(initialize, "() -> ()", FuncType{})
-		if !ok && why != "" {
+		if ok, why := m.entry(initialize, "() -> ()", FuncType{}); !ok && why != "" {
 			return invalid("%s", why)
 		}
-		info.HasInitialize = ok
 		return nil
 	}
 	command, whyCommand := m.entry(entryCommand, "() -> ()", FuncType{})

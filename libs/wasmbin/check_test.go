@@ -47,7 +47,7 @@ func TestCheckAccepts(t *testing.T) {
 	reactor := memory(Info{Kind: faas.Reactor, Entry: "handle", Imports: []faas.Import{}})
 	command := memory(Info{Kind: faas.Command, Entry: "_start", Imports: []faas.Import{}})
 	initialised := reactor
-	initialised.HasInitialize = true
+	initialised.Inits = []string{"_initialize"}
 	imports := reactor
 	imports.Imports = []faas.Import{{Module: "wasi_snapshot_preview1", Name: "fd_write"}, {Module: "env", Name: "__faasm_read_input"}}
 	starting := reactor

@@ -45,6 +45,7 @@ func Instrument(module []byte) ([]byte, error) {
 //     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms;
 //   - code that can run on for more than 16 KiB without a loop gets interruption points on its way;
 //   - where several tables could grow past faas.MaxTableElements together, their maximums are lowered;
+//   - the constructors of a module with a zygote run once, as Ctors says;
 //   - mutable globals that are hidden are exported, so that an instance can be put back to what it was; where that takes
 //     more, an export says why it can't be done (NoReset).
 //
@@ -53,7 +54,7 @@ func Instrument(module []byte) ([]byte, error) {
 // behind NamePrefix and cut after MaxFuncName bytes, so that a backtrace shows them and costs little. Custom sections that
 // point into the code by offset (.debug_*, reloc.*, metadata.code.*, source maps) are dropped, others kept.
 //
-// A module without loops, calls and any of these instructions, with nothing to be told of its state and without a name section comes back
+// A module without a start function, loops, calls and any of these instructions, with nothing to be told of its state and without a name section comes back
 // as the same slice, with nothing added; fills and copies whose length is a constant of at most 4 KiB do not count, nor
 // does anything on a memory that does not exist or has 64-bit addresses, which Check refuses.
 //
@@ -66,18 +67,30 @@ func (m *Module) Instrument() ([]byte, error) {
 	if len(m.Memories) == 0 || m.Memories[0].Is64 {
 		sites = slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return s.op.onMemory() })
 	}
+	ctors := -1
+	if m.hasZygote() {
+		if ctors = m.ctors(); ctors >= 0 {
+			sites = m.guarded(sites, ctors)
+		}
+	}
+	starts := m.Start >= 0 && len(m.bodies) > 0
 	why := m.Unresettable()
 	var hidden []uint32
 	if len(why) == 0 {
 		hidden = m.hiddenGlobals()
 	}
 	tables := m.boundTables()
-	if _, named := m.Custom(nameSection); len(sites) == 0 && !named && tables == nil && len(why)+len(hidden) == 0 {
+	if _, named := m.Custom(nameSection); len(sites) == 0 && !starts && !named && tables == nil && len(why)+len(hidden) == 0 {
 		return m.raw, nil
 	}
 	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites)), tables: tables}, helpers: make(map[helper]uint32)}
-	if len(sites) > 0 {
+	if len(sites) > 0 || starts {
 		p.interruptible()
+	}
+	if ctors >= 0 {
+		p.ran = p.global()
+		p.export(ctorsRan, GlobalKind, p.ran)
+		p.export(Ctors, Func, uint32(ctors))
 	}
 	for i, rest := 0, sites; len(rest) > 0; i++ {
 		b, n := m.bodies[i], 0

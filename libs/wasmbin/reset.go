@@ -28,7 +28,6 @@ const (
 	ResetTables   = "tables"   // an instruction writes to a table: what a function reference is can't be told from outside
 	ResetSegments = "segments" // data.drop or elem.drop: a dropped segment is gone
 	ResetGlobals  = "globals"  // a mutable global is a vector or a reference, or there are more than MaxSavedGlobals
-	ResetStart    = "start"    // a start function, which would run again with every instance
 )
 
 // MaxSavedGlobals is how many mutable globals a module may have that are saved and put back.
@@ -70,9 +69,6 @@ func (m *Module) Unresettable() (why []string) {
 			why = append(why, ResetGlobals)
 			break
 		}
-	}
-	if m.Start >= 0 {
-		why = append(why, ResetStart)
 	}
 	return why
 }

@@ -48,10 +48,10 @@ func TestUnresettable(t *testing.T) {
 		{"reference", with([][]byte{global(externref, 1, 0xd0, externref)}, false), []string{ResetGlobals}},
 		{"too many", with(slices.Repeat(plainGlobals[:1], MaxSavedGlobals+1), false), []string{ResetGlobals}},
 		{"as many as may be", with(slices.Repeat(plainGlobals[:1], MaxSavedGlobals), false), nil},
-		{"start", with(nil, true), []string{ResetStart}},
+		{"start", with(nil, true), nil},
 		{
 			"all", with([][]byte{global(funcref, 1, 0xd0, funcref)}, true, 0xfc, 9, 0, 0x41, 0, 0xd0, funcref, 0x26, 0),
-			[]string{ResetTables, ResetSegments, ResetGlobals, ResetStart},
+			[]string{ResetTables, ResetSegments, ResetGlobals},
 		},
 	} {
 		m := mustParse(t, k.b)

@@ -109,7 +109,6 @@ bool shoal_instance_start(shoal_instance *in, shoal_pre *p) {
   wasmtime_extern_t ex;
   if (export(in, &memory, WASMTIME_EXTERN_MEMORY, &ex)) in->memory = ex.of.memory, in->has_memory = true;
   if (export(in, &p->names[SHOAL_NAME_ENTRY], WASMTIME_EXTERN_FUNC, &ex)) in->entry = ex.of.func, in->has_entry = true;
-  if (export(in, &p->names[SHOAL_NAME_INIT], WASMTIME_EXTERN_FUNC, &ex)) in->init = ex.of.func, in->has_init = true;
   if (export(in, &p->names[SHOAL_NAME_RESTORED], WASMTIME_EXTERN_FUNC, &ex))
     in->restored = ex.of.func, in->has_restored = true;
   if (export(in, &p->names[SHOAL_NAME_REFUSED], WASMTIME_EXTERN_GLOBAL, &ex))
@@ -118,16 +117,25 @@ bool shoal_instance_start(shoal_instance *in, shoal_pre *p) {
     in->error = wasmtime_error_new("the guest can't be interrupted: its kill global was not found");
     return false;
   }
-  if (!export(in, &p->names[SHOAL_NAME_START], WASMTIME_EXTERN_FUNC, &ex)) return true;
-  in->error = wasmtime_func_call_unchecked(in->ctx, &ex.of.func, in->raw, 1, &in->trap);
+  return true;
+}
+
+static bool call(shoal_instance *in, const wasmtime_func_t *f) {
+  in->raw[0].i64 = 0;
+  in->error = wasmtime_func_call_unchecked(in->ctx, f, in->raw, 1, &in->trap);
   return !in->error && !in->trap;
 }
 
 bool shoal_instance_call(shoal_instance *in, int which) {
-  const wasmtime_func_t *f = which == SHOAL_INIT ? &in->init : which == SHOAL_RESTORED ? &in->restored : &in->entry;
-  in->raw[0].i64 = 0;
-  in->error = wasmtime_func_call_unchecked(in->ctx, f, in->raw, 1, &in->trap);
-  return !in->error && !in->trap;
+  return call(in, which == SHOAL_RESTORED ? &in->restored : &in->entry);
+}
+
+// Calls an exported function that takes nothing. Returns 1 when it returned, 0 when it did not, -1 when there is none.
+int shoal_instance_call_export(shoal_instance *in, const char *name, size_t len) {
+  wasmtime_extern_t ex;
+  const shoal_name n = {(char *)name, len};
+  if (!export(in, &n, WASMTIME_EXTERN_FUNC, &ex)) return -1;
+  return call(in, &ex.of.func);
 }
 
 static wasm_trap_t *probe(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t nargs) {

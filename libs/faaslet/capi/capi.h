@@ -7,12 +7,10 @@
 // What an instance looks up when it starts.
 enum {
   SHOAL_NAME_ENTRY = 0,
-  SHOAL_NAME_INIT,
   SHOAL_NAME_RESTORED,
   SHOAL_NAME_REFUSED,
   SHOAL_NAME_KILL,  // the global that ends the guest
   SHOAL_NAME_HERE,  // a function that the module defines
-  SHOAL_NAME_START, // the start function
   SHOAL_NAMES
 };
 
@@ -39,12 +37,12 @@ typedef struct shoal_instance {
   uint32_t slot;  // where Go finds its side of the instance
   uint32_t kill;  // atomic: the guest shall end
   uint32_t *flag; // atomic: the kill global, NULL when there is none or it was not found yet
-  bool has_memory, has_entry, has_init, has_restored, has_refused, has_probe;
+  bool has_memory, has_entry, has_restored, has_refused, has_probe;
   wasmtime_store_t *store;
   wasmtime_context_t *ctx;
   wasmtime_instance_t instance;
   wasmtime_memory_t memory;
-  wasmtime_func_t entry, init, restored, probe;
+  wasmtime_func_t entry, restored, probe;
   wasmtime_global_t refused;
   wasmtime_global_t *saved; // as the module's; NULL until they were looked up
   // What the last call left: error and trap are owned, and at most one of them is set.
@@ -70,7 +68,7 @@ typedef struct shoal_image {
 // How dirty pages are found.
 enum { SHOAL_SCAN = 0, SHOAL_PAGEMAP = 1 };
 
-enum { SHOAL_ENTRY = 0, SHOAL_INIT = 1, SHOAL_RESTORED = 2 };
+enum { SHOAL_ENTRY = 0, SHOAL_RESTORED = 1 };
 
 wasmtime_error_t *shoal_define(wasmtime_linker_t *, const char *module, size_t module_len, const char *name,
                                size_t name_len, const uint8_t *params, size_t nparams, const uint8_t *results,
@@ -81,6 +79,7 @@ void shoal_pre_delete(shoal_pre *);
 shoal_instance *shoal_instance_new(wasm_engine_t *, uint32_t slot, const shoal_limits *);
 bool shoal_instance_start(shoal_instance *, shoal_pre *);
 bool shoal_instance_call(shoal_instance *, int which);
+int shoal_instance_call_export(shoal_instance *, const char *name, size_t len);
 bool shoal_instance_probe(shoal_instance *);
 uint32_t *shoal_find_global(shoal_instance *, const wasmtime_func_t *here, const wasmtime_global_t *, uint32_t *hint);
 void shoal_instance_killable(shoal_instance *, uint32_t *flag);

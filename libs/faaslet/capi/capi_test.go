@@ -49,7 +49,7 @@ func newPreOf(t *testing.T, wat string) (*wasmtime.Engine, *Pre) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPre(l, m, Exports{Entry: "run", Init: "init", Refused: "refused", Kill: "kill", Here: "run"})
+	p, err := NewPre(l, m, Exports{Entry: "run", Refused: "refused", Kill: "kill", Here: "run"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +81,14 @@ func TestCalls(t *testing.T) {
 	if got, fail := in.Call(); fail != nil || got != 42 {
 		t.Errorf("got %d, %v", got, fail)
 	}
-	if fail := in.Init(); fail != nil {
-		t.Error(fail)
+	if _, fail, found := in.CallExport("init"); fail != nil || !found {
+		t.Error(fail, found)
+	}
+	if got, fail, found := in.CallExport("run"); got != 42 || fail != nil || !found {
+		t.Error(got, fail, found)
+	}
+	if _, fail, found := in.CallExport("memory"); fail != nil || found {
+		t.Error(fail, found)
 	}
 	if in.Refused() != 3 || len(in.Memory()) != 65536 || in.Killed() {
 		t.Errorf("refused %d, memory %d, killed %t", in.Refused(), len(in.Memory()), in.Killed())

@@ -90,11 +90,10 @@ type Pre struct{ p *C.shoal_pre }
 // Exports names what an Instance looks up when it starts; "" is for none.
 type Exports struct {
 	Entry    string // the function that Instance.Call runs
-	Init     string // the function that Instance.Init runs
 	Restored string // the function that Instance.Restored runs
 	Refused  string // the i32 global that Instance.Refused reads
-	// How the guest is ended, as package wasmbin says of Kill, Here and StartFunc. Here is of use with Kill only.
-	Kill, Here, Start string
+	// How the guest is ended, as package wasmbin says of Kill and Here. Here is of use with Kill only.
+	Kill, Here string
 }
 
 // NewPre resolves m's imports in l. The caller keeps m and l's engine alive as long as the Pre, and closes it.
@@ -113,8 +112,8 @@ func NewPre(l *wasmtime.Linker, m *wasmtime.Module, x Exports) (*Pre, error) {
 		return nil, errNoMemory
 	}
 	for which, name := range [...]string{
-		C.SHOAL_NAME_ENTRY: x.Entry, C.SHOAL_NAME_INIT: x.Init, C.SHOAL_NAME_RESTORED: x.Restored, C.SHOAL_NAME_REFUSED: x.Refused,
-		C.SHOAL_NAME_KILL: x.Kill, C.SHOAL_NAME_HERE: x.Here, C.SHOAL_NAME_START: x.Start,
+		C.SHOAL_NAME_ENTRY: x.Entry, C.SHOAL_NAME_RESTORED: x.Restored, C.SHOAL_NAME_REFUSED: x.Refused,
+		C.SHOAL_NAME_KILL: x.Kill, C.SHOAL_NAME_HERE: x.Here,
 	} {
 		c := C.CString(name)
 		ok := bool(C.shoal_pre_name(p, C.int(which), c, C.size_t(len(name))))

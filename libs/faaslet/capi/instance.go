@@ -2,6 +2,7 @@
 
 package capi
 
+// #include <stdlib.h>
 // #include "capi.h"
 import "C"
 
@@ -55,7 +56,8 @@ func NewInstance(e *wasmtime.Engine, host Host, l Limits) (*Instance, error) {
 	return in, nil
 }
 
-// Start instantiates p, which runs the module's start function if it has one. It returns nil when all went well.
+// Start instantiates p, which runs no code of the guest unless the module has a start function that is not an export. It
+// returns nil when all went well.
 // Preconditions: it is the first call on in.
 func (in *Instance) Start(p *Pre) *Failure {
 	if C.shoal_instance_start(in.c, p.p) {
@@ -66,9 +68,6 @@ func (in *Instance) Start(p *Pre) *Failure {
 
 // HasEntry reports whether the entry function was found.
 func (in *Instance) HasEntry() bool { return bool(in.c.has_entry) }
-
-// HasInit reports whether the init function was found.
-func (in *Instance) HasInit() bool { return bool(in.c.has_init) }
 
 // HasRestored reports whether the restored function was found.
 func (in *Instance) HasRestored() bool { return bool(in.c.has_restored) }
@@ -82,12 +81,18 @@ func (in *Instance) Call() (uint32, *Failure) {
 	return 0, in.failure(false)
 }
 
-// Init runs the init function. Preconditions: HasInit, and the function takes and returns nothing.
-func (in *Instance) Init() *Failure {
-	if C.shoal_instance_call(in.c, C.SHOAL_INIT) {
-		return nil
+// CallExport runs the exported function of that name, which takes no parameters, and returns its i32 result, 0 when it has
+// none; found says whether there is such a function. Preconditions: a function of that name has that type: nothing checks it.
+func (in *Instance) CallExport(name string) (result uint32, fail *Failure, found bool) {
+	n := C.CString(name)
+	defer C.free(unsafe.Pointer(n))
+	switch C.shoal_instance_call_export(in.c, n, C.size_t(len(name))) {
+	case 1:
+		return *(*uint32)(unsafe.Pointer(&in.c.raw[0])), nil, true
+	case 0:
+		return 0, in.failure(false), true
 	}
-	return in.failure(false)
+	return 0, nil, false
 }
 
 // Restored runs the restored function, which takes no parameters, and returns its i32 result, 0 when it has none.

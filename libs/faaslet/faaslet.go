@@ -39,6 +39,8 @@ type Faaslet struct {
 	memory   int64       // bytes of linear memory, as last measured
 	sound    bool        // the last call ended in a way that leaves the instance usable
 	image    *capi.Image // what it was restored from, nil when it can't be reset
+	// What initialized found: others may begin from what the initialisers left; it depends on arguments and environment.
+	shareable, own bool
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the Setup's Image has and calls the function with which the module renews itself, if there is one.
@@ -113,6 +115,11 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		return f.in("the start of the module", f.failed(ctx, fail))
 	}
 	image := f.setup.Image.get()
+	if image != nil {
+		if memory, _ := image.Size(); memory > int64(f.limit) { // taken under another limit: the initialisers shall say so
+			return f.runInits(ctx)
+		}
+	}
 	if image == nil {
 		if err := f.runInits(ctx); err != nil {
 			return err

@@ -52,7 +52,12 @@ func assemble(t testing.TB, wat string) []byte {
 // load takes a module the way a deploy does: parse, check, compile, load.
 func load(t testing.TB, e *Engine, wat string) *Module {
 	t.Helper()
-	b := assemble(t, wat)
+	return loadModule(t, e, assemble(t, wat))
+}
+
+// loadModule is load for a module in binary.
+func loadModule(t testing.TB, e *Engine, b []byte) *Module {
+	t.Helper()
 	m, err := wasmbin.Parse(b)
 	if err != nil {
 		t.Fatal(err)

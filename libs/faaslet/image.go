@@ -4,6 +4,7 @@ package faaslet
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,13 +33,14 @@ const (
 )
 
 // Image is what Faaslets of one Module with equal Setups begin from and are reset to: the linear memory, copied on write,
-// and every mutable global, as the initialiser left them. The first Faaslet that is made with it fills it. It stays empty
-// for ever, and Faaslets are built from the module each time, when
+// and every mutable global, as the initialisers left them. Fill fills it with what was captured elsewhere, else the first
+// Faaslet that is made with it does. It stays empty for ever, and Faaslets are built from the module each time, when
 //
 //   - the module changes what can't be put back, as wasmbin.Module.Unresettable says;
 //   - the initialiser was given random bytes or read a clock, and the module does not renew itself, as renew.go says:
 //     Faaslets with one image would share them, and a seed that was made of them;
-//   - its memory is larger than 64 MiB, or the kernel does not tell which pages were written.
+//   - the kernel does not tell which pages were written;
+//   - its memory is larger than 64 MiB, and nothing was captured elsewhere.
 //
 // It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already.
 //
@@ -89,9 +91,9 @@ func (i *Image) release() {
 		return
 	}
 	if img := i.taken.Swap(nil); img != nil {
-		memory, _ := img.Size()
+		_, kept := img.Size()
 		img.Close()
-		i.module.engine.images.drop(memory)
+		i.module.engine.images.drop(kept)
 	}
 }
 
@@ -122,16 +124,19 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		return nil
 	}
 	images := &i.module.engine.images
-	if !images.add(len(f.instance.Memory())) { // there may be room for it later
+	most := int64(len(f.instance.Memory()))
+	if !images.add(most) { // there may be room for it later
 		return nil
 	}
 	img, err := f.instance.Image(i.module.pre)
 	if err != nil { // everything works without, only slower
 		i.never.Store(true)
-		images.drop(len(f.instance.Memory()))
+		images.drop(most)
 		i.module.engine.log.Warn("no image taken", telemetry.KeyFunc, f.setup.Func.String(), telemetry.KeyErr, err)
 		return nil
 	}
+	_, kept := img.Size()
+	images.fit(most, kept)
 	i.taken.Store(img)
 	return img
 }
@@ -175,27 +180,46 @@ func (f *Faaslet) Reset() bool {
 	return true
 }
 
-// stateOf returns the mutable globals of a compiled module, all of which the pre-pass exported, and whether they and the
-// memory are all that a call can change.
-func stateOf(wm *wasmtime.Module) (globals []string, resets bool) {
+// Global is a mutable global of a module and its value.
+type Global = capi.Global
+
+// stateOf returns the mutable globals of a compiled module, all of which the pre-pass exported, in the order of their names;
+// and why they and the memory are not all that a call can change, if they are not.
+func stateOf(wm *wasmtime.Module) (globals []Global, why []string) {
 	memory := false
 	for _, x := range wm.Exports() {
-		if strings.HasPrefix(x.Name(), wasmbin.NoReset) {
-			return nil, false
+		if word, found := strings.CutPrefix(x.Name(), wasmbin.NoReset); found {
+			why = append(why, word)
+			continue
 		}
 		memory = memory || x.Type().MemoryType() != nil
 		gt := x.Type().GlobalType()
 		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill {
 			continue
 		}
-		switch gt.Content().Kind() {
+		switch kind := gt.Content().Kind(); kind {
 		case wasmtime.KindI32, wasmtime.KindI64, wasmtime.KindF32, wasmtime.KindF64:
-			globals = append(globals, x.Name())
+			globals = append(globals, Global{Name: x.Name(), Type: 0x7f - byte(kind)})
 		default:
-			return nil, false
+			why = append(why, wasmbin.ResetGlobals)
 		}
 	}
-	return globals, memory
+	if !memory {
+		why = append(why, noMemory)
+	}
+	slices.SortFunc(globals, func(a, b Global) int { return strings.Compare(a.Name, b.Name) })
+	return globals, why
+}
+
+// noMemory is why a module without a memory has no image: there is nothing to map, and it is built as quickly.
+const noMemory = "memory"
+
+func names(globals []Global) []string {
+	out := make([]string, len(globals))
+	for i, g := range globals {
+		out[i] = g.Name
+	}
+	return out
 }
 
 // pages opens an engine's capi.Pages when it is first asked for.
@@ -226,19 +250,19 @@ func (p *pages) close() {
 
 // images counts those of an engine.
 type images struct {
-	mu       sync.Mutex
-	n, bytes int
-	maxN     int // 0 until it is asked for
+	mu      sync.Mutex
+	n, maxN int // maxN is 0 until it is asked for
+	bytes   int64
 }
 
-// add counts an image of a memory of that many bytes, or reports that there is no room for it.
-func (c *images) add(bytes int) bool {
+// add counts an image that keeps that many bytes, or reports that there is no room for it.
+func (c *images) add(bytes int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.maxN == 0 {
 		c.maxN = maxImages()
 	}
-	if c.n >= c.maxN || c.bytes+bytes > int(maxImageMemory) {
+	if c.n >= c.maxN || c.bytes+bytes > int64(maxImageMemory) {
 		return false
 	}
 	c.n++
@@ -246,7 +270,14 @@ func (c *images) add(bytes int) bool {
 	return true
 }
 
-func (c *images) drop(bytes int) {
+// fit corrects what was counted for an image.
+func (c *images) fit(counted, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes += bytes - counted
+}
+
+func (c *images) drop(bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n--

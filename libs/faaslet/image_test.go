@@ -110,7 +110,6 @@ func TestNeverReset(t *testing.T) {
 		"data.drop":  `(module (data $d "x") (func (export "f") (data.drop $d))` + handle + `)`,
 		"vector":     `(module (global (mut v128) (v128.const i64x2 0 0))` + handle + `)`,
 		"reference":  `(module (global (mut externref) (ref.null extern))` + handle + `)`,
-		"start":      watStart,
 		"large":      `(module (memory (export "memory") 1025) (func (export "handle")))`,
 		"random":     `(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32) (result i32))) (func (export "_initialize") (drop (call $r (i32.const 0) (i32.const 8))))` + handle + `)`,
 		"clock":      `(module (import "wasi_snapshot_preview1" "clock_time_get" (func $c (param i32 i64 i32) (result i32))) (func (export "_initialize") (drop (call $c (i32.const 1) (i64.const 0) (i32.const 8))))` + handle + `)`,
@@ -285,7 +284,7 @@ func TestImagesAreBounded(t *testing.T) {
 	if e.images.n != 0 || e.images.bytes != 0 {
 		t.Errorf("%d images of %d bytes are counted", e.images.n, e.images.bytes)
 	}
-	if e.images.add(int(maxImageMemory) + 1) {
+	if e.images.add(int64(maxImageMemory) + 1) {
 		t.Error("more memory than there may be")
 	}
 }

@@ -19,6 +19,8 @@ type Module struct {
 	module *wasmtime.Module
 	pre    *capi.Pre
 	resets bool     // instances can be put back to what they were
+	why    []string // why they can't: wasmbin.Reset… words, or noMemory
+	saved  []Global // the mutable globals, in the order of images; without values
 	renews bool     // they have a function that is called then
 	inits  []string // the exported functions that initialise an instance, in order
 
@@ -66,9 +68,9 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
 	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits}
-	saved, resets := stateOf(wm)
-	if m.resets = resets; resets {
-		if err := pre.Save(saved); err != nil {
+	m.saved, m.why = stateOf(wm)
+	if m.resets = len(m.why) == 0; m.resets {
+		if err := pre.Save(names(m.saved)); err != nil {
 			pre.Close()
 			wm.Close()
 			return nil, err

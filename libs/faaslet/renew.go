@@ -35,6 +35,7 @@ func (f *Faaslet) initialized(ctx context.Context) *faas.Error {
 		}
 		shareable = answer == wasmbin.RenewsAll || answer == wasmbin.RenewsRuntime && (call == nil || call.WASI.Startup())
 	}
+	f.shareable, f.own = shareable, call != nil && call.WASI.Own()
 	if i := f.setup.Image; i != nil && !shareable {
 		i.never.Store(true)
 	}

@@ -25,6 +25,7 @@ import (
 // It is what main is called with in POSIX. See
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#args_get
 func (s *System) ArgsGet(mem guest.Memory, argv, argvBuf uint32) Errno {
+	s.own = true
 	return putStrings(mem, s.Args, argv, argvBuf)
 }
 
@@ -47,6 +48,7 @@ func (s *System) ArgsGet(mem guest.Memory, argv, argvBuf uint32) Errno {
 // It has no cousin in POSIX. See
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#args_sizes_get
 func (s *System) ArgsSizesGet(mem guest.Memory, argc, argvBufSize uint32) Errno {
+	s.own = true
 	return putSizes(mem, s.Args, argc, argvBufSize)
 }
 

@@ -21,6 +21,7 @@ import "github.com/shoal-run/shoal/libs/guest"
 // It is environ in POSIX. See
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#environ_get
 func (s *System) EnvironGet(mem guest.Memory, environ, environBuf uint32) Errno {
+	s.own = true
 	return putStrings(mem, s.Env, environ, environBuf)
 }
 
@@ -43,5 +44,6 @@ func (s *System) EnvironGet(mem guest.Memory, environ, environBuf uint32) Errno 
 // It has no cousin in POSIX. See
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#environ_sizes_get
 func (s *System) EnvironSizesGet(mem guest.Memory, count, bufSize uint32) Errno {
+	s.own = true
 	return putSizes(mem, s.Env, count, bufSize)
 }

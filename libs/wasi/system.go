@@ -40,12 +40,17 @@ type System struct {
 	randoms  int  // calls of random_get
 	wall     bool // the realtime clock was read
 	unique   bool // the guest was told something that another System would tell otherwise
+	own      bool // the guest was told its arguments or environment
 }
 
 // Unique reports whether the guest was given random bytes or a time: what it keeps of them must not be copied into another
 // guest, which may have drawn a seed from them. A clock counts, because it is the usual seed where there is nothing better
 // (srand(time(NULL))), and because a copy would take the past for the present.
 func (s *System) Unique() bool { return s.unique }
+
+// Own reports whether the guest was told its arguments or its environment: what it keeps of them is of use only to a guest
+// that has the same.
+func (s *System) Own() bool { return s.own }
 
 // Startup reports whether the guest was told no more of that kind than a language's runtime asks for when it starts: random
 // bytes once, and any clock but the realtime clock.

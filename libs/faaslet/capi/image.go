@@ -21,8 +21,9 @@ const pageSize = 4096
 // Image is what instances of a Pre begin from: the content of the linear memory, in a sealed memfd that they map
 // copy-on-write, and the saved globals. It is read-only and safe for concurrent use until Close.
 type Image struct {
-	c   C.shoal_image
-	pre *Pre
+	c    C.shoal_image
+	pre  *Pre
+	kept int64 // bytes of the memory's pages that are not zero
 }
 
 // Save names the mutable globals that images of p have: number types, exported. Preconditions: nothing was started from p.
@@ -42,6 +43,122 @@ func (p *Pre) Save(globals []string) error {
 	if !C.shoal_pre_save(p.p, list, &lens[0], C.size_t(len(globals))) {
 		return errNoMemory
 	}
+	return nil
+}
+
+// Global is a mutable global of a number type and its value.
+type Global struct {
+	Name string
+	Type byte   // in its encoding in a WebAssembly binary: 0x7f i32, 0x7e i64, 0x7d f32, 0x7c f64
+	Bits uint64 // the value; of a type of 32 bits the low ones
+}
+
+// Globals returns the saved globals of an instance of p. Preconditions: the guest does not run.
+func (in *Instance) Globals(p *Pre) ([]Global, error) {
+	var img C.shoal_image
+	if !C.shoal_instance_save(in.c, p.p, &img) {
+		return nil, errors.New("the module's globals are not there")
+	}
+	defer C.free(unsafe.Pointer(img.vals))
+	n := int(p.p.nsaved)
+	names, vals := unsafe.Slice(p.p.saved, n), unsafe.Slice(img.vals, n)
+	out := make([]Global, n)
+	for i := range out {
+		out[i] = Global{Name: C.GoString(names[i]), Type: 0x7f - byte(vals[i].kind), Bits: *(*uint64)(unsafe.Pointer(&vals[i].of))}
+		if out[i].Type == 0x7f || out[i].Type == 0x7d {
+			out[i].Bits = uint64(uint32(out[i].Bits))
+		}
+	}
+	return out, nil
+}
+
+// NewImage makes an image of a linear memory of so many bytes and of globals, which are those that p saves, in that order and
+// of their types. load calls put for what of the memory is not zero: whole pages, at an offset. The caller keeps p as long as
+// the image, and closes it.
+func (p *Pre) NewImage(memory int64, globals []Global, load func(put func(at int64, pages []byte) error) error) (img *Image, err error) {
+	img = &Image{pre: p}
+	img.c.fd, img.c.size = -1, C.size_t(memory)
+	defer func() {
+		if err != nil {
+			img.Close()
+		}
+	}()
+	if len(globals) != int(p.p.nsaved) || memory <= 0 || memory%pageSize != 0 {
+		return nil, ErrShape
+	}
+	vals := (*C.wasmtime_val_t)(C.calloc(C.size_t(len(globals)+1), C.size_t(unsafe.Sizeof(C.wasmtime_val_t{}))))
+	if vals == nil {
+		return nil, errNoMemory
+	}
+	img.c.vals = vals
+	for i, g := range globals {
+		v := &unsafe.Slice(vals, len(globals))[i]
+		v.kind = C.uint8_t(0x7f - g.Type)
+		*(*uint64)(unsafe.Pointer(&v.of)) = g.Bits
+	}
+	fd, err := newMemfd()
+	if err != nil {
+		return nil, err
+	}
+	img.c.fd = C.int(fd)
+	if err := unix.Ftruncate(fd, memory); err != nil {
+		return nil, fmt.Errorf("write image: %w", err)
+	}
+	end := int64(0)
+	err = load(func(at int64, pages []byte) error {
+		if at < 0 || at%pageSize != 0 || len(pages)%pageSize != 0 || at+int64(len(pages)) > memory {
+			return fmt.Errorf("%d bytes at %d of an image of %d", len(pages), at, memory)
+		}
+		end = max(end, at+int64(len(pages)))
+		img.kept += int64(len(pages))
+		return write(fd, pages, at)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return img, img.seal(end)
+}
+
+// write writes all of b at that offset.
+func write(fd int, b []byte, at int64) error {
+	for len(b) > 0 {
+		n, err := unix.Pwrite(fd, b, at)
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return fmt.Errorf("write image: %w", err)
+		}
+		b, at = b[max(n, 0):], at+int64(max(n, 0))
+	}
+	return nil
+}
+
+func newMemfd() (int, error) {
+	fd, err := unix.MemfdCreate("shoal-image", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return -1, fmt.Errorf("make image: %w", err)
+	}
+	return fd, nil
+}
+
+// seal cuts the memfd off after end, where nothing but zeros follows, and makes it what nobody can change.
+func (img *Image) seal(end int64) error {
+	fd := int(img.c.fd)
+	if err := unix.Ftruncate(fd, end); err != nil {
+		return fmt.Errorf("write image: %w", err)
+	}
+	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		return fmt.Errorf("seal image: %w", err)
+	}
+	if end == 0 {
+		_ = unix.Close(fd) // there is nothing in it
+		img.c.fd = -1
+		return nil
+	}
+	view, err := unix.MmapPtr(fd, 0, nil, uintptr(end), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return fmt.Errorf("map image: %w", err)
+	}
+	img.c.view, img.c.len = (*C.uint8_t)(view), C.size_t(end)
 	return nil
 }
 
@@ -70,53 +187,42 @@ func (in *Instance) Image(p *Pre) (img *Image, err error) {
 	if end == 0 {
 		return img, nil
 	}
-	fd, err := unix.MemfdCreate("shoal-image", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err := newMemfd()
 	if err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
+		return nil, err
 	}
-	img.c.fd, img.c.len = C.int(fd), C.size_t(end)
-	if err := fill(fd, mem[:end]); err != nil {
-		return nil, fmt.Errorf("write image: %w", err)
+	img.c.fd = C.int(fd)
+	if img.kept, err = fill(fd, mem[:end]); err != nil {
+		return nil, err
 	}
-	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		return nil, fmt.Errorf("seal image: %w", err)
-	}
-	view, err := unix.MmapPtr(fd, 0, nil, uintptr(end), unix.PROT_READ, unix.MAP_PRIVATE)
-	if err != nil {
-		return nil, fmt.Errorf("map image: %w", err)
-	}
-	img.c.view = (*C.uint8_t)(view)
-	return img, nil
+	return img, img.seal(int64(end))
 }
 
-// fill writes the pages of mem that are not zero into fd.
-func fill(fd int, mem []byte) error {
+// fill writes the pages of mem that are not zero into fd, and returns their bytes.
+func fill(fd int, mem []byte) (kept int64, err error) {
 	if err := unix.Ftruncate(fd, int64(len(mem))); err != nil {
-		return err
+		return 0, fmt.Errorf("write image: %w", err)
 	}
 	for at := 0; at < len(mem); {
 		n := at
 		for n < len(mem) && !isZero(mem[n:n+pageSize]) {
 			n += pageSize
 		}
-		for at < n {
-			k, err := unix.Pwrite(fd, mem[at:n], int64(at))
-			if err != nil && !errors.Is(err, syscall.EINTR) {
-				return err
-			}
-			at += max(k, 0)
+		if err := write(fd, mem[at:n], int64(at)); err != nil {
+			return 0, err
 		}
-		at += pageSize
+		kept += int64(n - at)
+		at = n + pageSize
 	}
-	return nil
+	return kept, nil
 }
 
 // isZero reports whether page has nothing but zeros. It is as long as a page.
 func isZero(page []byte) bool { return *(*[pageSize]byte)(page) == [pageSize]byte{} }
 
-// Size returns the bytes of linear memory that instances of img have, and how many of them the image keeps.
-func (img *Image) Size() (memory, kept int) { return int(img.c.size), int(img.c.len) }
+// Size returns the bytes of linear memory that instances of img have, and how many of them the image keeps: those of pages
+// that are not zero.
+func (img *Image) Size() (memory, kept int64) { return int64(img.c.size), img.kept }
 
 // Close frees img; instances that were restored from it keep their memory, but can't be reset. It is idempotent.
 func (img *Image) Close() {

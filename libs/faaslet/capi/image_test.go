@@ -51,7 +51,7 @@ func TestImageRestoreReset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all, kept := img.Size(); all != 1<<16 || kept != 5*pageSize {
+		if all, kept := img.Size(); all != 1<<16 || kept != pageSize {
 			t.Errorf("%d bytes, %d kept", all, kept)
 		}
 		in := newInstance(t, e, p, host)

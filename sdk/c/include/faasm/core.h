@@ -24,6 +24,24 @@
 #include <stdint.h>
 
 #include "faasm/host_interface.h"
+#include "shoal/command.h"
+
+/*
+ * Begins the definition of the zygote, as in
+ *
+ *     FAASM_ZYGOTE()
+ *     {
+ *         table = load();
+ *         return 0;
+ *     }
+ *
+ * It runs once, when the function is deployed; every call begins from the memory as it left it. Another result than 0 fails
+ * the deployment with that code.
+ */
+#define FAASM_ZYGOTE()                                                                                                 \
+    SHOAL_LINKAGE int _faasm_zygote(void);                                                                             \
+    SHOAL_INITIALIZE_BY(int code = _faasm_zygote(); if (code != 0) _Exit(code))                                        \
+    SHOAL_LINKAGE int _faasm_zygote(void)
 
 /* The bytes of an array or an object, as the functions below take them. */
 #ifdef __cplusplus

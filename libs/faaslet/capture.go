@@ -1,0 +1,101 @@
+//go:build linux && cgo
+
+package faaslet
+
+import (
+	"context"
+	"strings"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+// Captured is what the initialisers of a module have made of an instance. Its memory is the instance's own, valid until
+// Close.
+type Captured struct {
+	Memory  []byte
+	Globals []Global // all mutable ones
+	// Own says that the initialisers were told the arguments or the environment: what they left is for an equal Setup only.
+	Own bool
+
+	faaslet *Faaslet
+}
+
+// Inits returns the names of the exports that initialise an instance of m, as its author knows them, in order; none when
+// every instance begins as the module says.
+func (m *Module) Inits() []string {
+	var out []string
+	for _, name := range m.inits {
+		if name = strings.TrimPrefix(name, wasmbin.Reserved); name != "ctors" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Uncapturable says in words why nothing can be captured of m's instances; "" when it can.
+func (m *Module) Uncapturable() string {
+	var why []string
+	for _, word := range m.why {
+		switch word {
+		case wasmbin.ResetTables:
+			why = append(why, "it writes to a table")
+		case wasmbin.ResetSegments:
+			why = append(why, "it drops data or element segments")
+		case wasmbin.ResetGlobals:
+			why = append(why, "it has mutable globals that are vectors or references, or more than a thousand")
+		case noMemory:
+			why = append(why, "it has no memory")
+		}
+	}
+	return strings.Join(why, ", and ")
+}
+
+// NotShareable is why nothing was captured of an instance that initialised itself.
+const NotShareable = "its initialiser was given random bytes or read a clock, which every call would share, and it does not renew itself (export shoal_restored)"
+
+// Prepare has the engine do what it does once for a module, at its first instance. No code of the guest runs.
+// Preconditions: Uncapturable says nothing.
+func (m *Module) Prepare() *faas.Error {
+	in, err := capi.NewInstance(m.engine.engine, nil, capi.Limits{Memory: int64(faas.MaxMemory), TableElements: faas.MaxTableElements, Tables: faas.MaxTables})
+	if err != nil {
+		return faas.Errorf(faas.NoCapacity, "%v", err)
+	}
+	defer in.Close()
+	if fail := in.Start(m.pre); fail != nil {
+		return faas.Errorf(faas.Internal, "%s", fail.Message)
+	}
+	return nil
+}
+
+// Capture initialises an instance as New does and returns what became of it, which the caller closes. It returns nothing and
+// no error when others must not begin from that: NotShareable says why. Preconditions: Uncapturable says nothing.
+func (m *Module) Capture(ctx context.Context, s Setup) (*Captured, *faas.Error) {
+	s.Image = nil
+	f, err := m.New(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	c, err := f.captured()
+	if c == nil {
+		f.Close()
+	}
+	return c, err
+}
+
+func (f *Faaslet) captured() (*Captured, *faas.Error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.shareable {
+		return nil, nil
+	}
+	globals, err := f.instance.Globals(f.module.pre)
+	if err != nil {
+		return nil, faas.Errorf(faas.Internal, "%v", err)
+	}
+	return &Captured{Memory: f.instance.Memory(), Globals: globals, Own: f.own, faaslet: f}, nil
+}
+
+// Close frees c.
+func (c *Captured) Close() { c.faaslet.Close() }

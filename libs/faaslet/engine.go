@@ -22,8 +22,10 @@ const (
 
 	memoryReserve = 4 << 30 // a 32-bit memory fits whole, so its base never moves and bounds checks vanish
 	memoryGuard   = 2 << 20
-	wasmStack     = 1 << 20
-	stackSpare    = 512 << 10 // of a thread's stack, for what is above and below the guest
+	// Reserve is the address space that a Faaslet has, in bytes, whatever it uses of it.
+	Reserve    = memoryReserve + 2*memoryGuard
+	wasmStack  = 1 << 20
+	stackSpare = 512 << 10 // of a thread's stack, for what is above and below the guest
 )
 
 // Version names the engine as artefacts know it: one made by another version is not loaded.

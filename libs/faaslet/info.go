@@ -15,6 +15,11 @@ func (e *Engine) LoadFile(path string) (*Module, error) {
 	return e.Load(path, wasmbin.Info{})
 }
 
+// LoadArtefact is LoadFile for an artefact in memory, which it copies.
+func (e *Engine) LoadArtefact(artefact []byte) (*Module, error) {
+	return e.LoadBytes(artefact, wasmbin.Info{})
+}
+
 // infoOf reads from a compiled module's exports what wasmbin.Check said of its source, by the same rules.
 func infoOf(wm *wasmtime.Module) wasmbin.Info {
 	var handle, start bool

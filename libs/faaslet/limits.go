@@ -17,7 +17,7 @@ const (
 	defaultMaps      = 65530   // vm.max_map_count when it can't be read
 	mapsPerFaaslet   = 4       // its memory, guards and image, rounded up
 	usable           = 75      // percent of a limit: at the map limit the Go runtime itself dies
-	bytesPerFaaslet  = memoryReserve + 2*memoryGuard
+	bytesPerFaaslet  = Reserve
 	maxMapCountPath  = "/proc/sys/vm/max_map_count"
 	fewestFaaslets   = 1
 	percent          = 100

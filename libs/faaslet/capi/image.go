@@ -75,8 +75,8 @@ func (in *Instance) Globals(p *Pre) ([]Global, error) {
 // NewImage makes an image of a linear memory of so many bytes and of globals, which are those that p saves, in that order and
 // of their types. load calls put for what of the memory is not zero: whole pages, at an offset. The caller keeps p as long as
 // the image, and closes it.
-func (p *Pre) NewImage(memory int64, globals []Global, load func(put func(at int64, pages []byte) error) error) (img *Image, err error) {
-	img = &Image{pre: p}
+func (p *Pre) NewImage(memory int64, globals []Global, load func(put func(at int64, pages []byte) error) error) (_ *Image, err error) {
+	img := &Image{pre: p}
 	img.c.fd, img.c.size = -1, C.size_t(memory)
 	defer func() {
 		if err != nil {
@@ -164,8 +164,8 @@ func (img *Image) seal(end int64) error {
 
 // Image takes an image of the instance as it is. The caller keeps p as long as the image, and closes it. Preconditions: the
 // guest does not run, and has exported its memory.
-func (in *Instance) Image(p *Pre) (img *Image, err error) {
-	img = &Image{pre: p}
+func (in *Instance) Image(p *Pre) (_ *Image, err error) {
+	img := &Image{pre: p}
 	img.c.fd = -1
 	defer func() {
 		if err != nil {

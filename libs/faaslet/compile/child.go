@@ -97,17 +97,24 @@ func child(spec string) error {
 	if err != nil {
 		return fmt.Errorf("read module: %w", err)
 	}
-	limit(o, &c)
-	r := reply{Confinement: c}
-	var artefact []byte
-	if o.Job == jobCompile {
-		artefact, err = translate(module)
-		if err != nil {
-			e := faas.AsError(err)
-			r.Code, r.Reason = e.Code, e.Message
-		}
+	var r reply
+	var payload []byte
+	limited := false
+	lower := func() { limit(o, &c); limited = true }
+	switch o.Job {
+	case jobCompile:
+		lower()
+		payload, err = translate(module)
+	case jobCapture:
+		r.Captured, payload, err = capture(module, lower)
 	}
-	return r.write(os.Stdout, artefact)
+	if !limited {
+		lower()
+	}
+	if r.Confinement = c; err != nil {
+		r.Err, payload = faas.AsError(err), nil
+	}
+	return r.write(os.Stdout, payload)
 }
 
 // translate compiles module in this process.
@@ -188,8 +195,8 @@ func limit(o order, c *Confinement) {
 	}
 	memory := uint64(o.Memory)
 	c.Memory = space > 0 && set(unix.RLIMIT_DATA, data+memory)
-	// Of address space there may be more: each thread's allocator reserves some that it does not use.
-	c.Memory = set(unix.RLIMIT_AS, space+memory+uint64(runtime.NumCPU())<<28) && c.Memory
+	// Of address space there may be more: each thread's allocator reserves some that it does not use, as does a Faaslet.
+	c.Memory = set(unix.RLIMIT_AS, space+memory+uint64(o.Space)+uint64(runtime.NumCPU())<<28) && c.Memory
 	c.CPU = set(unix.RLIMIT_CPU, uint64((o.CPU+time.Second-1)/time.Second))
 	c.Files = set(unix.RLIMIT_FSIZE, 0)
 	c.Files = set(unix.RLIMIT_NOFILE, 0) && c.Files

@@ -59,6 +59,8 @@ type Result struct {
 	Artefact    []byte
 	Confinement Confinement
 	CPU         time.Duration // that it took
+
+	captured *captured
 }
 
 // Compile returns the artefact of module for this machine's processor and this program's engine. Errors are *faas.Error:
@@ -73,12 +75,12 @@ func (c Compiler) Compile(ctx context.Context, module []byte) ([]byte, error) {
 // Run is Compile with what else is to know of the child. The Confinement is there also when an error is, as far as the
 // child got.
 func (c Compiler) Run(ctx context.Context, module []byte) (Result, error) {
-	return c.spawn(ctx, jobCompile, module)
+	return c.withDefaults().within(len(module)).spawn(ctx, jobCompile, module)
 }
 
 // Probe starts a child that compiles nothing, and returns what confines it on this machine.
 func (c Compiler) Probe(ctx context.Context) (Confinement, error) {
-	r, err := c.spawn(ctx, jobProbe, nil)
+	r, err := c.withDefaults().within(0).spawn(ctx, jobProbe, nil)
 	return r.Confinement, err
 }
 
@@ -98,37 +100,39 @@ func (c Compiler) withDefaults() Compiler {
 // errWall is the cause of the Compiler's own wall limit.
 var errWall = errors.New("wall limit")
 
-func (c Compiler) spawn(ctx context.Context, job string, module []byte) (Result, error) {
-	c = c.withDefaults().within(len(module))
+// spawn does a job in a child. c has its limits.
+func (c Compiler) spawn(ctx context.Context, job string, input []byte) (Result, error) {
 	if !armed.Load() {
 		return Result{}, faas.Errorf(faas.Internal, "this program can't compile: its main does not call compile.MaybeChild")
 	}
 	if ctx.Err() != nil {
-		return Result{}, c.endOf(ctx)
+		return Result{}, c.endOf(ctx, job)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Wall, errWall)
 	defer cancel()
 	done := make(chan func() (Result, error))
 	// The goroutine keeps its thread, gives up privileges on it and takes it with it when it ends: the child dies with the
 	// thread that made it.
-	go func() { done <- c.child(ctx, job, module) }()
+	go func() { done <- c.child(ctx, job, input) }()
 	return (<-done)()
 }
 
 // judge turns the end of a child into a Result or an error.
-func (c Compiler) judge(ctx context.Context, cmd *exec.Cmd, conf Confinement, err error, stdout *bounded, stderr string) (Result, error) {
+func (c Compiler) judge(ctx context.Context, job string, cmd *exec.Cmd, conf Confinement, err error, stdout *bounded, stderr string) (Result, error) {
 	r := Result{Confinement: conf}
 	if s := cmd.ProcessState; s != nil {
 		r.CPU = s.UserTime() + s.SystemTime()
 	}
 	var exit *exec.ExitError
 	switch {
+	case stdout.over && job != jobCompile:
+		return r, c.tooMuch(job, c.artefact.String()+" for what it answers")
 	case stdout.over:
 		return r, faas.Errorf(faas.InvalidModule, "its compiled code is larger than %s", c.artefact)
 	case err != nil && ctx.Err() != nil:
-		return r, c.endOf(ctx)
+		return r, c.endOf(ctx, job)
 	case errors.As(err, &exit):
-		return r, c.crashed(exit, r.CPU, stderr)
+		return r, c.crashed(job, exit, r.CPU, stderr)
 	case err != nil:
 		return r, faas.Errorf(faas.Internal, "run compile child: %v", err)
 	}
@@ -142,34 +146,39 @@ func (c Compiler) judge(ctx context.Context, cmd *exec.Cmd, conf Confinement, er
 		conf.User = "" // what is nobody in there is the worker's user on the machine
 	}
 	r.Confinement = conf
-	if reply.Code != "" {
-		if reply.Code == faas.Internal && outOfMemory(reply.Reason) {
-			return r, c.tooBig()
+	if e := reply.Err; e != nil {
+		if e.Code == faas.Internal && outOfMemory(e.Message) {
+			return r, c.tooMuch(job, c.Memory.String()+" of memory")
 		}
-		return r, faas.Errorf(reply.Code, "%s", reply.Reason)
+		return r, e
 	}
-	r.Artefact = artefact
+	r.Artefact, r.captured = artefact, reply.Captured
 	return r, nil
 }
 
 // crashed says which limit ended the child, if one did.
-func (c Compiler) crashed(exit *exec.ExitError, cpu time.Duration, stderr string) *faas.Error {
+func (c Compiler) crashed(job string, exit *exec.ExitError, cpu time.Duration, stderr string) *faas.Error {
 	status, _ := exit.Sys().(syscall.WaitStatus)
 	signalled := status.Signaled()
 	switch {
 	case signalled && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGXCPU) && cpu+time.Second > c.CPU:
-		return faas.Errorf(faas.InvalidModule, "compiling it takes more than %s of processor time", faas.Duration(c.CPU))
+		return c.tooMuch(job, faas.Duration(c.CPU).String()+" of processor time")
 	case outOfMemory(stderr):
-		return c.tooBig()
+		return c.tooMuch(job, c.Memory.String()+" of memory")
 	case signalled && status.Signal() == syscall.SIGKILL:
 		return faas.Errorf(faas.Internal, "the compile child was killed (the machine may be out of memory)")
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
-	return faas.Errorf(faas.Internal, "the compiler crashed (%s): %s", exit, line)
+	return faas.Errorf(faas.Internal, "the %s child crashed (%s): %s", job, exit, line)
 }
 
-func (c Compiler) tooBig() *faas.Error {
-	return faas.Errorf(faas.InvalidModule, "compiling it needs more than %s of memory", c.Memory)
+// tooMuch blames the module for what compiling it needs. What capturing needs is the engine's as much as the guest's, whose
+// own limits are others.
+func (c Compiler) tooMuch(job, what string) *faas.Error {
+	if job == jobCompile {
+		return faas.Errorf(faas.InvalidModule, "compiling it needs more than %s", what)
+	}
+	return faas.Errorf(faas.Internal, "the %s child needs more than %s", job, what)
 }
 
 // outOfMemory reports whether text has the words of an allocator that was refused: Rust's, Go's, the C library's.
@@ -186,18 +195,18 @@ func outOfMemory(text string) bool {
 }
 
 // endOf says why ctx, which is done, ended.
-func (c Compiler) endOf(ctx context.Context) *faas.Error {
+func (c Compiler) endOf(ctx context.Context, job string) *faas.Error {
 	cause := context.Cause(ctx)
 	var e *faas.Error
 	switch {
 	case errors.Is(cause, errWall):
-		return faas.Errorf(faas.InvalidModule, "compiling it takes more than %s", faas.Duration(c.Wall))
+		return c.tooMuch(job, faas.Duration(c.Wall).String())
 	case errors.As(cause, &e):
 		return e
 	case errors.Is(cause, context.DeadlineExceeded):
-		return faas.Errorf(faas.DeadlineExceeded, "compiling ran out of time")
+		return faas.Errorf(faas.DeadlineExceeded, "the %s child ran out of time", job)
 	}
-	return faas.Errorf(faas.Cancelled, "compiling was cancelled")
+	return faas.Errorf(faas.Cancelled, "the %s child was cancelled", job)
 }
 
 // bounded keeps what is written to it, up to a limit. Past it, it fails, or drops the rest where quiet.
@@ -224,10 +233,10 @@ func (b *bounded) Write(p []byte) (int, error) {
 const magic = "shoal compile 1\n"
 
 type reply struct {
-	Code        faas.Code   `json:"code,omitempty"` // "" for success
-	Reason      string      `json:"reason,omitempty"`
+	Err         *faas.Error `json:"err,omitempty"` // nil for success
 	Confinement Confinement `json:"confinement"`
-	Size        int         `json:"size"` // of the artefact
+	Captured    *captured   `json:"captured,omitempty"`
+	Size        int         `json:"size"` // of the artefact, or what was captured
 }
 
 func parseReply(b []byte) (reply, []byte, error) {
@@ -246,8 +255,8 @@ func parseReply(b []byte) (reply, []byte, error) {
 	if rest = rest[n:]; len(rest) != r.Size {
 		return r, nil, fmt.Errorf("artefact of %d bytes, %d were announced", len(rest), r.Size)
 	}
-	if r.Code != "" && !r.Code.Known() {
-		r.Code = faas.Internal
+	if r.Err != nil && !r.Err.Code.Known() {
+		r.Err.Code = faas.Internal
 	}
 	return r, rest, nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,6 +26,7 @@ const (
 	nice   = 5
 
 	jobCompile = "compile"
+	jobCapture = "capture"
 	jobProbe   = "probe"
 )
 
@@ -33,6 +35,7 @@ type order struct {
 	Job    string        `json:"job"`
 	Parent int           `json:"parent"` // process id
 	Memory faas.Size     `json:"memory"`
+	Space  faas.Size     `json:"space,omitempty"` // that is reserved and not used
 	CPU    time.Duration `json:"cpu"`
 }
 
@@ -63,7 +66,11 @@ func (c Compiler) child(ctx context.Context, job string, module []byte) func() (
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
 	// Go's own descriptors are closed on exec, but for those that somebody left to this process, or that C opened.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	spec, err := json.Marshal(order{Job: job, Parent: os.Getpid(), Memory: c.Memory, CPU: c.CPU})
+	o := order{Job: job, Parent: os.Getpid(), Memory: c.Memory, CPU: c.CPU}
+	if job == jobCapture {
+		o.Space = faaslet.Reserve
+	}
+	spec, err := json.Marshal(o)
 	if err != nil {
 		return func() (Result, error) { return Result{}, faas.Errorf(faas.Internal, "%v", err) }
 	}
@@ -92,7 +99,7 @@ func (c Compiler) child(ctx context.Context, job string, module []byte) func() (
 			err = cmd.Wait()
 		}
 		return func() (Result, error) {
-			return c.judge(ctx, cmd, Confinement{Network: ns.name}, err, stdout, stderr.String())
+			return c.judge(ctx, job, cmd, Confinement{Network: ns.name}, err, stdout, stderr.String())
 		}
 	}
 	return func() (Result, error) { return Result{}, faas.Errorf(faas.Internal, "start compile child: %v", err) }

@@ -135,6 +135,7 @@ func ParseLogSubject(subject string) (faas.Name, error) { return parseName(subje
 const (
 	FunctionsBucket = "shoal_functions" // key-value: the registry
 	ModulesBucket   = "shoal_modules"   // object store: modules and their compiled artefacts
+	ProtosBucket    = "shoal_protos"    // object store: Proto-Faaslets
 	PayloadsBucket  = "shoal_payloads"  // object store: bodies of calls that are too large for a message
 	LogStream       = "SHOAL_LOGS"      // stream: the last faas.LogLines lines of each function
 )

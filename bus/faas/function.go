@@ -13,6 +13,8 @@ type Function struct {
 	Settings Settings  `json:"settings"`
 	Deployed time.Time `json:"deployed"` // when this version was
 	Changed  time.Time `json:"changed"`  // when anything of it was
+	// Proto says what is known of the version's Proto-Faaslet; nil when it was deployed by a service that made none.
+	Proto *Proto `json:"proto,omitempty"`
 	// Revision is the registry's, for compare-and-set; it grows with every change of any function.
 	Revision uint64 `json:"revision,omitempty"`
 }

@@ -30,6 +30,9 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// PackPrefix begins the names of packs in the object store, and of nothing else.
+const PackPrefix = "pack/"
+
 // PackRef names a pack and says what fetching it costs. It is comparable; the zero PackRef names none.
 type PackRef struct {
 	Digest Digest `json:"digest"` // of the pack's bytes
@@ -38,7 +41,7 @@ type PackRef struct {
 }
 
 // Object returns the name of the pack in the object store: "pack/" and the digest in hexadecimal digits.
-func (r PackRef) Object() string { return "pack/" + r.Digest.String() }
+func (r PackRef) Object() string { return PackPrefix + r.Digest.String() }
 
 // Validate reports a PackRef that no pack can have.
 func (r PackRef) Validate() error {

@@ -22,6 +22,7 @@ type Stores struct {
 	JetStream jetstream.JetStream
 	Registry  *registry.Registry
 	Modules   *objectstore.Store
+	Protos    *objectstore.Store
 	Payloads  *objectstore.Store // bodies that are too large for a message
 }
 
@@ -52,6 +53,9 @@ func (s *Stores) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.Modules, err = objectstore.Open(ctx, s.JetStream, bus.ModulesBucket, objectstore.Options{}); err != nil {
+		return err
+	}
+	if s.Protos, err = objectstore.Open(ctx, s.JetStream, bus.ProtosBucket, objectstore.Options{}); err != nil {
 		return err
 	}
 	s.Payloads, err = objectstore.Open(ctx, s.JetStream, bus.PayloadsBucket, objectstore.Options{MaxObject: int64(faas.MaxBody), TTL: bus.PayloadTTL})

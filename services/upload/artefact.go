@@ -22,9 +22,9 @@ func (s *Service) key(v faas.Version) artefact.Key {
 }
 
 // keepArtefact makes sure that the store has an artefact of the module that workers will take, and that it is young. It
-// returns how long compiling took, 0 when there was nothing to compile. Of several deploys of one version at once, one
-// compiles.
-func (s *Service) keepArtefact(ctx context.Context, v faas.Version, module []byte) (time.Duration, error) {
+// returns what it compiled and how long that took, nothing and 0 when there was nothing to compile. Of several deploys of one
+// version at once, one compiles.
+func (s *Service) keepArtefact(ctx context.Context, v faas.Version, module []byte) ([]byte, time.Duration, error) {
 	for {
 		s.mu.Lock()
 		busy := s.compiling[v]
@@ -38,7 +38,7 @@ func (s *Service) keepArtefact(ctx context.Context, v faas.Version, module []byt
 		select {
 		case <-busy:
 		case <-ctx.Done():
-			return 0, context.Cause(ctx)
+			return nil, 0, context.Cause(ctx)
 		}
 	}
 	defer func() {
@@ -48,15 +48,29 @@ func (s *Service) keepArtefact(ctx context.Context, v faas.Version, module []byt
 		s.mu.Unlock()
 	}()
 	if ok, err := s.usable(ctx, v); ok || err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	return s.compile(ctx, v, module)
 }
 
-// usable reports whether the store has an artefact that workers will take; it deletes one that they will not.
+// usable reports whether the store has an artefact that workers will take, and makes it young.
 func (s *Service) usable(ctx context.Context, v faas.Version) (bool, error) {
 	key := s.key(v)
-	r, err := s.cfg.Store.Get(ctx, key.Object())
+	ok, err := s.verified(ctx, s.cfg.Store, key, io.Discard)
+	if !ok {
+		return false, err
+	}
+	err = s.cfg.Store.Touch(ctx, key.Object())
+	if faas.CodeOf(err) == faas.NotFound { // deleted while we looked
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// verified copies the payload of a signed object to w and reports true; false when there is none, or one that workers will
+// not take, which it deletes.
+func (s *Service) verified(ctx context.Context, store *objectstore.Store, key artefact.Key, w io.Writer) (bool, error) {
+	r, err := store.Get(ctx, key.Object())
 	if faas.CodeOf(err) == faas.NotFound {
 		return false, nil
 	}
@@ -64,23 +78,20 @@ func (s *Service) usable(ctx context.Context, v faas.Version) (bool, error) {
 		return false, err
 	}
 	defer r.Close()
-	err = artefact.Verify(s.cfg.Key.Public().(ed25519.PublicKey), key, r, io.Discard)
-	if err == nil {
-		err = s.cfg.Store.Touch(ctx, key.Object())
-	}
+	err = artefact.Verify(s.cfg.Key.Public().(ed25519.PublicKey), key, r, w)
 	switch {
 	case err == nil:
 		return true, nil
 	case refused(err):
-		s.log.Warn("artefact refused, compiling anew", telemetry.KeyVersion, v.Short(), "object", key.Object(), telemetry.KeyErr, err)
-		if err := s.cfg.Store.Delete(ctx, key.Object()); err != nil && faas.CodeOf(err) != faas.NotFound {
+		s.log.Warn("stored object refused", telemetry.KeyVersion, key.Version.Short(), "object", key.Object(), telemetry.KeyErr, err)
+		if err := store.Delete(ctx, key.Object()); err != nil && faas.CodeOf(err) != faas.NotFound {
 			return false, err
 		}
 		return false, nil
 	case faas.CodeOf(err) == faas.NotFound: // deleted while we looked
 		return false, nil
 	default:
-		return false, fmt.Errorf("verify the artefact: %w", err)
+		return false, fmt.Errorf("verify %s: %w", key.Object(), err)
 	}
 }
 
@@ -96,20 +107,20 @@ func refused(err error) bool {
 	return false
 }
 
-func (s *Service) compile(ctx context.Context, v faas.Version, module []byte) (time.Duration, error) {
+func (s *Service) compile(ctx context.Context, v faas.Version, module []byte) ([]byte, time.Duration, error) {
 	began := time.Now()
 	payload, err := s.compiled(ctx, module)
 	if err != nil {
-		return 0, fmt.Errorf("compile: %w", err)
+		return nil, 0, fmt.Errorf("compile: %w", err)
 	}
 	took := time.Since(began)
 	key := s.key(v)
 	head, err := artefact.Sign(s.cfg.Key, key, payload)
 	if err != nil {
-		return 0, fmt.Errorf("sign: %w", err)
+		return nil, 0, fmt.Errorf("sign: %w", err)
 	}
 	_, err = s.cfg.Store.Put(ctx, key.Object(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(payload)))
-	return took, err
+	return payload, took, err
 }
 
 // compiled runs the compiler, for the time that it may take. What ends ctx is the error.

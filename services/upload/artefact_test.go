@@ -58,7 +58,7 @@ func TestBadArtefacts(t *testing.T) {
 			if err := artefact.Verify(signer.Public().(ed25519.PublicKey), b.key(module), bytes.NewReader(b.get(object)), io.Discard); err != nil {
 				t.Error(err)
 			}
-			if !strings.Contains(b.log.String(), "artefact refused") {
+			if !strings.Contains(b.log.String(), "stored object refused") {
 				t.Error("the log does not tell")
 			}
 		})

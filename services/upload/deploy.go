@@ -12,6 +12,8 @@ import (
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/natserr"
+	"github.com/shoal-run/shoal/libs/objectstore"
+	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/libs/telemetry"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
@@ -42,7 +44,7 @@ func (s *Service) deploy(ctx context.Context, req bus.UploadRequest, begin func(
 	if err := s.keepModule(ctx, req.Version, module); err != nil {
 		return bus.UploadReply{}, err
 	}
-	took, err := s.keepArtefact(ctx, req.Version, module)
+	compiled, took, err := s.keepArtefact(ctx, req.Version, module)
 	if err != nil {
 		return bus.UploadReply{}, err
 	}
@@ -55,7 +57,13 @@ func (s *Service) deploy(ctx context.Context, req bus.UploadRequest, begin func(
 		if err != nil {
 			return bus.UploadReply{}, err
 		}
-		if old.Revision != 0 && old.Version == fn.Version && equal(old.Settings, fn.Settings) {
+		if fn.Proto, err = s.proto(ctx, old, fn, info, compiled); err != nil {
+			return bus.UploadReply{}, err
+		}
+		if fn.Proto.Same(old.Proto) {
+			fn.Proto = old.Proto // which says how long it took
+		}
+		if old.Revision != 0 && old.Version == fn.Version && equal(old.Settings, fn.Settings) && fn.Proto == old.Proto {
 			reply.Function, reply.Unchanged = old, true
 			return reply, nil
 		}
@@ -63,7 +71,7 @@ func (s *Service) deploy(ctx context.Context, req bus.UploadRequest, begin func(
 		if old.Version == fn.Version {
 			kind = bus.FunctionChanged
 		} else if old.Version != "" {
-			s.touch(ctx, old.Version) // its grace begins
+			s.touch(ctx, old) // its grace begins
 		}
 		if err := begin(); err != nil {
 			return bus.UploadReply{}, err
@@ -166,12 +174,20 @@ func (s *Service) keepModule(ctx context.Context, v faas.Version, module []byte)
 	return err
 }
 
-// touch makes the objects of a version young, for the sake of those that still use them. What fails here only shortens
+// touch makes the objects of fn's version young, for the sake of those that still use them. What fails here only shortens
 // their grace.
-func (s *Service) touch(ctx context.Context, v faas.Version) {
-	for _, name := range []string{moduleObject(v), s.key(v).Object()} {
-		if err := s.cfg.Store.Touch(ctx, name); err != nil && faas.CodeOf(err) != faas.NotFound {
+func (s *Service) touch(ctx context.Context, fn faas.Function) {
+	young := func(store *objectstore.Store, name string) {
+		if err := store.Touch(ctx, name); err != nil && faas.CodeOf(err) != faas.NotFound {
 			s.log.Warn("object not touched", "object", name, telemetry.KeyErr, err)
+		}
+	}
+	young(s.cfg.Store, moduleObject(fn.Version))
+	young(s.cfg.Store, s.key(fn.Version).Object())
+	if p := fn.Proto; p != nil && p.None == "" {
+		young(s.cfg.Protos, snapshot.Key(fn.Version, s.cfg.EngineVersion, p.Setup).Object())
+		for _, pack := range p.Packs {
+			young(s.cfg.Protos, pack)
 		}
 	}
 }
@@ -250,7 +266,7 @@ func (s *Service) remove(ctx context.Context, req bus.UploadRequest, begin func(
 		if err != nil {
 			return bus.UploadReply{}, err
 		}
-		s.touch(ctx, fn.Version)
+		s.touch(ctx, fn)
 		if err := begin(); err != nil {
 			return bus.UploadReply{}, err
 		}

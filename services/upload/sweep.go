@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/objectstore"
+	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
@@ -26,15 +28,29 @@ func (s *Service) sweepAlways(ctx context.Context) {
 	}
 }
 
-// Sweep deletes the objects that no function uses and that were not put or touched within the grace: modules and artefacts
-// of versions that were replaced or removed, and staging objects and pieces that somebody who died has left. It returns
+// Sweep deletes the objects that no function uses and that were not put or touched within the grace: modules, artefacts and
+// Proto-Faaslets of versions that were replaced or removed, packs that no other version shares, and staging objects and pieces that somebody who died has left. It returns
 // how many. Run does it from time to time.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	// The order matters: an object that a deploy touches after this list is not deleted, and one that it touched before
 	// is young.
-	infos, err := s.cfg.Store.List(ctx, "")
+	n := 0
+	for _, store := range []*objectstore.Store{s.cfg.Store, s.cfg.Protos} {
+		swept, err := s.sweep(ctx, store)
+		if n += swept; err != nil {
+			return n, err
+		}
+	}
+	if n > 0 {
+		s.log.Info("swept objects that nobody uses", "objects", n)
+	}
+	return n, nil
+}
+
+func (s *Service) sweep(ctx context.Context, store *objectstore.Store) (n int, err error) {
+	infos, err := store.List(ctx, "")
 	if err != nil {
 		return 0, err
 	}
@@ -42,16 +58,20 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	used := make(map[faas.Version]bool, len(fns))
+	versions, packs := make(map[faas.Version]bool, len(fns)), make(map[string]bool)
 	for _, fn := range fns {
-		used[fn.Version] = true
+		versions[fn.Version] = true
+		if fn.Proto != nil {
+			for _, pack := range fn.Proto.Packs {
+				packs[pack] = true
+			}
+		}
 	}
-	n := 0
 	for _, info := range infos {
-		if time.Since(info.Time) < s.cfg.Grace || !ours(info.Name) || used[versionOf(info.Name)] {
+		if time.Since(info.Time) < s.cfg.Grace || !ours(info.Name) || versions[versionOf(info.Name)] || packs[info.Name] {
 			continue
 		}
-		switch err := s.cfg.Store.DeleteUnchanged(ctx, info); faas.CodeOf(err) {
+		switch err := store.DeleteUnchanged(ctx, info); faas.CodeOf(err) {
 		case "":
 			n++
 		case faas.Conflict, faas.NotFound: // somebody wants it, or was faster
@@ -59,15 +79,14 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 			return n, fmt.Errorf("sweep: %w", err)
 		}
 	}
-	pieces, err := s.cfg.Store.Sweep(ctx, s.cfg.Grace)
-	if n += pieces; n > 0 {
-		s.log.Info("swept objects that nobody uses", "objects", n)
-	}
-	return n, err
+	pieces, err := store.Sweep(ctx, s.cfg.Grace)
+	return n + pieces, err
 }
 
-// ours reports whether an object is a staging object or of a version.
-func ours(name string) bool { return strings.HasPrefix(name, stagingPrefix) || versionOf(name) != "" }
+// ours reports whether an object is a staging object, of a version, or a pack of pages.
+func ours(name string) bool {
+	return strings.HasPrefix(name, stagingPrefix) || strings.HasPrefix(name, snapshot.PackPrefix) || versionOf(name) != ""
+}
 
 // versionOf returns the version that an object is of: "module/<version>" or "<version>.<rest>", the artefact.Key's form.
 func versionOf(name string) faas.Version {

@@ -1,8 +1,10 @@
-// Package upload is the service that turns modules into functions: it judges a module, compiles it in a child process,
-// signs what comes out, keeps both in the object store, and changes the registry by compare-and-set.
+// Package upload is the service that turns modules into functions: it judges a module, compiles it in a child process, has
+// its initialisers run in another and captures what they made, signs what comes out, keeps all of it in the object store, and
+// changes the registry by compare-and-set.
 //
 // Of a function's version the bucket bus.ModulesBucket has "module/<version>", the bytes as they were deployed, and per
-// engine and CPU one artefact. Both are there before the registry names the version. They are not deleted with the
+// engine and CPU one artefact; bus.ProtosBucket has the manifest of its Proto-Faaslet, if there can be one, and packs of pages
+// that versions share. All are there before the registry names the version. They are not deleted with the
 // function: calls in flight and workers that start late still want them. A sweep collects what no function has used for
 // Config.Grace; any number of upload services may do so at once, because what a deploy is about to use it has touched,
 // and an object that was touched is young.
@@ -28,6 +30,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
+	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/libs/telemetry"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
@@ -38,12 +41,19 @@ type compiler interface {
 	Compile(ctx context.Context, module []byte) ([]byte, error)
 }
 
+// capturer runs the initialisers of what a compiler made; libs/faaslet/compile does it in a child process.
+type capturer interface {
+	Capture(ctx context.Context, artefact []byte, req snapshot.Request) (snapshot.Captured, error)
+}
+
 // Config is what a Service works with. The fields without a default must be set.
 type Config struct {
 	NC            *nats.Conn // for control messages; stays the caller's to close, after Run has returned
 	Registry      *registry.Registry
 	Store         *objectstore.Store // the bucket bus.ModulesBucket
+	Protos        *objectstore.Store // the bucket bus.ProtosBucket
 	Compiler      compiler
+	Capturer      capturer
 	Key           ed25519.PrivateKey // signs artefacts
 	EngineVersion string             // of the engine that Compiler compiles for
 	CPU           string             // the feature set that it compiles for
@@ -104,8 +114,8 @@ func (c *Config) setDefaults() {
 
 func (c *Config) validate() error {
 	switch {
-	case c.NC == nil, c.Registry == nil, c.Store == nil, c.Compiler == nil, c.Host == nil:
-		return errors.New("upload: the connection, registry, store, compiler and host interface must be set")
+	case c.NC == nil, c.Registry == nil, c.Store == nil, c.Protos == nil, c.Compiler == nil, c.Capturer == nil, c.Host == nil:
+		return errors.New("upload: the connection, registry, stores, compiler, capturer and host interface must be set")
 	case len(c.Key) != ed25519.PrivateKeySize:
 		return errors.New("upload: the signing key is no Ed25519 key")
 	case c.EngineVersion == "" || c.CPU == "":

@@ -25,6 +25,7 @@ import (
 	"github.com/shoal-run/shoal/libs/natsd"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
+	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/services/upload"
 )
 
@@ -47,12 +48,20 @@ func (f fakeCompiler) Compile(ctx context.Context, module []byte) ([]byte, error
 	return f(ctx, module)
 }
 
+// fakeCapturer is the function a test captures with.
+type fakeCapturer func(ctx context.Context, artefact []byte, req snapshot.Request) (snapshot.Captured, error)
+
+func (f fakeCapturer) Capture(ctx context.Context, artefact []byte, req snapshot.Request) (snapshot.Captured, error) {
+	return f(ctx, artefact, req)
+}
+
 // bench is an upload service with everything it needs, and a client of it.
 type bench struct {
 	t        *testing.T
 	nc       *nats.Conn // the client's
 	reg      *registry.Registry
 	store    *objectstore.Store
+	protos   *objectstore.Store
 	svc      *upload.Service
 	compiles atomic.Int64
 	events   *nats.Subscription
@@ -120,11 +129,17 @@ func newBenchIn(t *testing.T, dir string, change ...func(*upload.Config)) *bench
 	if b.store, err = objectstore.Open(t.Context(), js, bus.ModulesBucket, objectstore.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	if b.protos, err = objectstore.Open(t.Context(), js, bus.ProtosBucket, objectstore.Options{}); err != nil {
+		t.Fatal(err)
+	}
 	cfg := upload.Config{
-		NC: control, Registry: b.reg, Store: b.store, Key: signer, EngineVersion: engineVersion, CPU: cpu, Log: log,
+		NC: control, Registry: b.reg, Store: b.store, Protos: b.protos, Key: signer, EngineVersion: engineVersion, CPU: cpu, Log: log,
 		Compiler: fakeCompiler(func(_ context.Context, module []byte) ([]byte, error) {
 			b.compiles.Add(1)
 			return append([]byte("compiled:"), module...), nil
+		}),
+		Capturer: fakeCapturer(func(context.Context, []byte, snapshot.Request) (snapshot.Captured, error) {
+			return snapshot.Captured{None: "nothing is captured here"}, nil
 		}),
 		Host: func(module, name string) (params, results []byte, ok bool) {
 			return []byte{i32, i32}, nil, module == "env" && name == "__faasm_write_output"

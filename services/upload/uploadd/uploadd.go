@@ -109,10 +109,10 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	if err != nil {
 		return nil, err
 	}
+	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	up, err := upload.New(upload.Config{
-		NC: control, Registry: stores.Registry, Store: stores.Modules,
-		Compiler: compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)},
-		Key:      key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: hostapi.New().Types,
+		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Compiler: compiler, Capturer: compiler,
+		Key: key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: hostapi.New().Types,
 		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, TenantQueue: c.tenantQueue,
 		CompileWall: time.Duration(c.compileWall), DeployTimeout: time.Duration(c.deployTimeout),
 		Grace: time.Duration(c.grace), SweepEvery: time.Duration(c.sweepEvery), Log: p.Log,

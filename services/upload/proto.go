@@ -1,0 +1,240 @@
+package upload
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/artefact"
+	"github.com/shoal-run/shoal/libs/objectstore"
+	"github.com/shoal-run/shoal/libs/snapshot"
+	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/wasmbin"
+)
+
+// maxInitialising is what initialisers may take at a deploy, whatever the function's timeout.
+const maxInitialising = time.Minute
+
+// proto makes sure that the store has the Proto-Faaslet that workers restore fn from, and that it is young; it captures it
+// when it is not there, sharing pages with that of old, the function's version so far. It returns what there is to know of it,
+// also when there can be none. compiled is the artefact; nil when it is to be fetched. An initialiser that fails is
+// invalid_module.
+func (s *Service) proto(ctx context.Context, old, fn faas.Function, info wasmbin.Info, compiled []byte) (*faas.Proto, error) {
+	inits := initsOf(info)
+	if len(inits) == 0 {
+		none := "the module has no initialiser: its calls begin as it is"
+		if info.NoZygote != "" {
+			none = info.NoZygote
+		}
+		return &faas.Proto{None: none}, nil
+	}
+	setup := snapshot.Setup(fn.Args(), fn.Environ())
+	for _, setup := range []string{"", setup} {
+		p, err := s.storedProto(ctx, fn.Version, setup)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			p.Inits = inits
+			return p, nil
+		}
+	}
+	if compiled == nil {
+		var err error
+		if compiled, err = s.artefact(ctx, fn.Version); err != nil {
+			return nil, err
+		}
+	}
+	timeout := cmp.Or(time.Duration(fn.Settings.Timeout), faas.DefaultTimeout)
+	c, err := s.cfg.Capturer.Capture(ctx, compiled, snapshot.Request{
+		Args: fn.Args(), Env: fn.Environ(), Memory: fn.Settings.Memory, Timeout: min(timeout, maxInitialising),
+	})
+	if err != nil {
+		return s.notCaptured(ctx, fn, inits, timeout, err)
+	}
+	p := &faas.Proto{Inits: inits, None: c.None, Took: faas.Duration(c.Took.Round(time.Microsecond))}
+	if c.None != "" {
+		return p, nil
+	}
+	if c.Own {
+		p.Setup = setup
+	}
+	return p, s.keepProto(ctx, old, fn.Version, c.Encoded, p)
+}
+
+// initsOf returns the initialisers as the module's author knows them.
+func initsOf(info wasmbin.Info) (inits []string) {
+	if info.HasStart {
+		inits = append(inits, "start")
+	}
+	for _, name := range info.Inits {
+		if !strings.HasPrefix(name, wasmbin.Reserved) {
+			inits = append(inits, name)
+		}
+	}
+	return inits
+}
+
+// notCaptured decides what a failure of Capture is: the deploy's, where the guest failed, as every call of it would; else
+// only the Proto-Faaslet's.
+func (s *Service) notCaptured(ctx context.Context, fn faas.Function, inits []string, timeout time.Duration, err error) (*faas.Proto, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	e := *faas.AsError(err)
+	switch e.Code {
+	case faas.GuestTrapped, faas.GuestFailed, faas.OutOfMemory:
+		e.Code = faas.InvalidModule
+		return nil, &e
+	case faas.DeadlineExceeded:
+		if timeout <= maxInitialising {
+			e.Code = faas.InvalidModule
+			e.Message = fmt.Sprintf("the initialiser does not end within the function's timeout of %s: %s", faas.Duration(timeout), e.Message)
+			return nil, &e
+		}
+		return &faas.Proto{Inits: inits, None: "its initialiser takes longer than " + faas.Duration(maxInitialising).String()}, nil
+	}
+	s.log.Warn("no Proto-Faaslet captured", telemetry.KeyFunc, fn.Name.String(), telemetry.KeyVersion, fn.Version.Short(), telemetry.KeyErr, err)
+	return &faas.Proto{Inits: inits, None: "it could not be captured: " + e.Message}, nil
+}
+
+// storedProto returns what the store has of a version for a setup, made young; nil when that is nothing, or not all of it.
+func (s *Service) storedProto(ctx context.Context, v faas.Version, setup string) (*faas.Proto, error) {
+	key := snapshot.Key(v, s.cfg.EngineVersion, setup)
+	manifest, err := s.signed(ctx, s.cfg.Protos, key)
+	if err != nil || manifest == nil {
+		return nil, err
+	}
+	m, err := snapshot.Parse(manifest)
+	if err != nil {
+		s.log.Warn("Proto-Faaslet refused, capturing anew", telemetry.KeyVersion, v.Short(), telemetry.KeyErr, err)
+		return nil, nil
+	}
+	for _, object := range append(packsOf(m), key.Object()) {
+		if err := s.cfg.Protos.Touch(ctx, object); faas.CodeOf(err) == faas.NotFound {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return describe(m, len(manifest), &faas.Proto{Setup: setup}), nil
+}
+
+// signed returns the payload of a signed object, nil when there is none to be trusted.
+func (s *Service) signed(ctx context.Context, store *objectstore.Store, key artefact.Key) ([]byte, error) {
+	var payload bytes.Buffer
+	if ok, err := s.verified(ctx, store, key, &payload); !ok {
+		return nil, err
+	}
+	return payload.Bytes(), nil
+}
+
+// artefact returns the compiled module of a version.
+func (s *Service) artefact(ctx context.Context, v faas.Version) ([]byte, error) {
+	compiled, err := s.signed(ctx, s.cfg.Store, s.key(v))
+	if err == nil && compiled == nil {
+		err = faas.Errorf(faas.Unavailable, "the artefact of %s is gone from the store: deploy again", v.Short())
+	}
+	return compiled, err
+}
+
+// keepProto stores an image and describes it in p: the pages first, so that no manifest names a pack that is not there.
+func (s *Service) keepProto(ctx context.Context, old faas.Function, v faas.Version, e *snapshot.Encoded, p *faas.Proto) error {
+	e, err := s.shared(ctx, old, v, e)
+	if err != nil {
+		return err
+	}
+	m, err := snapshot.Parse(e.Manifest)
+	if err != nil {
+		return fmt.Errorf("captured image: %w", err)
+	}
+	for _, object := range packsOf(m) { // those of other versions
+		if e.Pack != nil && object == e.Ref.Object() {
+			continue
+		}
+		if err := s.cfg.Protos.Touch(ctx, object); err != nil {
+			return err
+		}
+	}
+	if e.Pack != nil {
+		if _, err := s.cfg.Protos.Put(ctx, e.Ref.Object(), bytes.NewReader(e.Pack)); err != nil {
+			return err
+		}
+	}
+	key := snapshot.Key(v, s.cfg.EngineVersion, p.Setup)
+	head, err := artefact.Sign(s.cfg.Key, key, e.Manifest)
+	if err != nil {
+		return fmt.Errorf("sign: %w", err)
+	}
+	_, err = s.cfg.Protos.Put(ctx, key.Object(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(e.Manifest)))
+	describe(m, len(e.Manifest), p)
+	return err
+}
+
+// shared returns e without the pages that the packs of old's Proto-Faaslet have, if that is another version's. What can't be
+// read of them is stored again.
+func (s *Service) shared(ctx context.Context, old faas.Function, v faas.Version, e *snapshot.Encoded) (*snapshot.Encoded, error) {
+	if old.Proto == nil || old.Version == v || len(old.Proto.Packs) == 0 || e.Pack == nil {
+		return e, nil
+	}
+	manifest, err := s.signed(ctx, s.cfg.Protos, snapshot.Key(old.Version, s.cfg.EngineVersion, old.Proto.Setup))
+	if err != nil || manifest == nil {
+		return e, err
+	}
+	before, err := snapshot.Parse(manifest)
+	if err != nil {
+		return e, nil
+	}
+	base := snapshot.NewBase()
+	for _, ref := range before.Packs {
+		if err := s.addPack(ctx, base, ref); err != nil && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		} else if err != nil {
+			s.log.Warn("pages of the version before are stored again", telemetry.KeyFunc, old.Name.String(), telemetry.KeyErr, err)
+			return e, nil
+		}
+	}
+	m, err := snapshot.Parse(e.Manifest)
+	if err != nil {
+		return nil, fmt.Errorf("captured image: %w", err)
+	}
+	mem := make([]byte, m.Memory)
+	err = m.Load(
+		func(snapshot.PackRef) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Pack)), nil },
+		func(at int64, page []byte) error { copy(mem[at:], page); return nil })
+	if err != nil {
+		return nil, fmt.Errorf("captured image: %w", err)
+	}
+	return snapshot.Encode(mem, m.Globals, base)
+}
+
+func (s *Service) addPack(ctx context.Context, base *snapshot.Base, ref snapshot.PackRef) error {
+	r, err := s.cfg.Protos.Get(ctx, ref.Object())
+	if err != nil {
+		return err
+	}
+	return errors.Join(base.Add(ref, r), r.Close())
+}
+
+func packsOf(m *snapshot.Manifest) []string {
+	out := make([]string, len(m.Packs))
+	for i, ref := range m.Packs {
+		out[i] = ref.Object()
+	}
+	return out
+}
+
+// describe says in p what there is of m.
+func describe(m *snapshot.Manifest, manifest int, p *faas.Proto) *faas.Proto {
+	p.Size, p.Kept, p.Packs = faas.Size(m.Kept()), faas.Size(manifest), packsOf(m)
+	for _, ref := range m.Packs {
+		p.Kept += faas.Size(ref.Size)
+	}
+	return p
+}

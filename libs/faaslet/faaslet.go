@@ -114,7 +114,10 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		}
 		return f.in("the start of the module", f.failed(ctx, fail))
 	}
-	image := f.setup.Image.get()
+	image := f.setup.Image.bring(ctx)
+	if ctx.Err() != nil {
+		return endOf(ctx)
+	}
 	if image != nil {
 		if memory, _ := image.Size(); memory > int64(f.limit) { // taken under another limit: the initialisers shall say so
 			return f.runInits(ctx)

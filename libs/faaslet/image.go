@@ -3,6 +3,7 @@
 package faaslet
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -53,6 +54,10 @@ type Image struct {
 	never  atomic.Bool // it will not be filled, or what it has is not to be used
 
 	mu sync.Mutex // held while it is filled
+
+	source  func(context.Context, *Image) error // nil when there is none
+	turn    chan struct{}                       // has room for who asks the source
+	sourced atomic.Bool                         // the source was asked
 }
 
 // NewImage returns an empty image for Faaslets of m. The owner closes it.
@@ -61,6 +66,38 @@ func (m *Module) NewImage() *Image {
 	i.never.Store(!m.resets)
 	i.refs.Store(1)
 	return i
+}
+
+// NewImageFrom is NewImage for an image that source may Fill: the first New with it asks source, once, and goes on when that
+// has answered. Others wait for that. An error is logged; the first Faaslet fills the image then.
+func (m *Module) NewImageFrom(source func(context.Context, *Image) error) *Image {
+	i := m.NewImage()
+	i.source, i.turn = source, make(chan struct{}, 1)
+	return i
+}
+
+// bring returns what i has, and asks its source before if nobody has. i may be nil.
+func (i *Image) bring(ctx context.Context) *capi.Image {
+	if img := i.get(); img != nil || i == nil || i.source == nil || i.sourced.Load() || i.never.Load() {
+		return img
+	}
+	select {
+	case i.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	defer func() { <-i.turn }()
+	if !i.sourced.Load() {
+		err := i.source(ctx, i)
+		if err != nil && ctx.Err() != nil { // the next one asks again
+			return nil
+		}
+		i.sourced.Store(true)
+		if err != nil {
+			i.module.engine.log.Warn("no Proto-Faaslet to restore from: building from the module", telemetry.KeyErr, err)
+		}
+	}
+	return i.get()
 }
 
 // Taken reports whether Faaslets are restored from i.

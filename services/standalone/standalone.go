@@ -144,7 +144,9 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	seq.Add("registry", view.Run, view.Ready())
 	seq.Add("upload", up.Run, up.Ready())
 
-	artefacts := worker.ArtefactsIn(s.cfg.Data, s.key.Public().(ed25519.PublicKey), stores.Modules, compiler, 0, s.log)
+	pub := s.key.Public().(ed25519.PublicKey)
+	artefacts := worker.ArtefactsIn(s.cfg.Data, pub, stores.Modules, compiler, 0, s.log)
+	protos := worker.ProtosIn(s.cfg.Data, pub, stores.Protos, 0)
 	for i := range s.cfg.Workers {
 		name := fmt.Sprintf("worker%d", i+1)
 		calls, err := connect("shoal " + name)
@@ -152,7 +154,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 			return nil, err
 		}
 		life := worker.Lives(worker.Config{
-			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Payloads: stores.Payloads, Functions: view,
+			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Protos: protos, Payloads: stores.Payloads, Functions: view,
 			Slots: s.slots(), Queue: s.cfg.Queue, MaxInput: s.cfg.MaxInput, MaxOutput: s.cfg.MaxOutput, MemoryLimit: s.memoryLimit(),
 			CPUFeatures: artefact.CPUFeatures(), DrainTimeout: s.drain(), Log: s.log,
 		})

@@ -24,6 +24,7 @@ type Config struct {
 	Control      *nats.Conn // events, control messages and logs
 	Engine       *faaslet.Engine
 	Artefacts    Artefacts
+	Protos       Protos   // nil has none: Faaslets are restored from what the first one left
 	Payloads     Payloads // bodies that are too large for a message
 	Functions    Functions
 	Slots        int           // running calls; default 4 per core

@@ -28,7 +28,7 @@ func (w *Worker) control(live context.Context, m *nats.Msg) {
 	case bus.Cancel:
 		w.cancel(c.Call)
 	case bus.Prewarm:
-		w.prewarm(live, c.Name, c.Version, min(c.Count, maxPrewarm))
+		w.prewarm(min(c.Count, maxPrewarm), func() (*pool, error) { return w.acquire(live, c.Name, c.Version) })
 	case bus.Evict:
 		for _, p := range w.allPools() {
 			if p.key.name == c.Name && (c.Version == "" || c.Version == p.key.version) {
@@ -89,18 +89,18 @@ func (w *Worker) forgetCancelled(now time.Time) {
 	maps.DeleteFunc(w.cancelled, func(_ faas.CallID, when time.Time) bool { return now.Sub(when) > earlyCancel })
 }
 
-// prewarm has n Faaslets ready of a version, in the background. With n = 0 only its module is loaded.
-func (w *Worker) prewarm(live context.Context, name faas.Name, v faas.Version, n int) {
+// prewarm has n Faaslets ready of the pool that acquire gives, in the background. With n = 0 only its module is loaded.
+func (w *Worker) prewarm(n int, acquire func() (*pool, error)) {
 	if w.draining.Load() {
 		return
 	}
 	w.background.Go(func() {
-		p, err := w.acquire(live, name, v)
+		p, err := acquire()
 		if err != nil {
 			return // said by modules
 		}
 		defer p.put()
-		p.warm(live, n)
+		p.warm(w.ahead, n)
 	})
 }
 
@@ -119,6 +119,6 @@ func (w *Worker) functionEvent(live context.Context, m *nats.Msg) {
 		}
 	}
 	if e.Kind != bus.FunctionRemoved {
-		w.prewarm(live, fn.Name, fn.Version, max(fn.Settings.MinWarm, 1))
+		w.prewarm(max(fn.Settings.MinWarm, 1), func() (*pool, error) { return w.acquireAs(live, fn, fn.Version) })
 	}
 }

@@ -51,11 +51,16 @@ type lent struct {
 // acquire returns the pool for a version of a function, loading the module when it is not there, and counts one use of it
 // that the caller ends with put. A pool in use stays, and so does its module.
 func (w *Worker) acquire(ctx context.Context, name faas.Name, v faas.Version) (*pool, error) {
-	key := poolKey{name, v}
 	fn, known := w.cfg.Functions.Get(name)
 	if !known { // removed while the call was on its way: it was admitted, so it runs, with defaults
 		fn = faas.Function{Name: name}
 	}
+	return w.acquireAs(ctx, fn, v)
+}
+
+// acquireAs is acquire for who knows the function.
+func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version) (*pool, error) {
+	key := poolKey{fn.Name, v}
 	w.mu.Lock()
 	p := w.pools[key]
 	w.mu.Unlock()
@@ -66,7 +71,7 @@ func (w *Worker) acquire(ctx context.Context, name faas.Name, v faas.Version) (*
 	if err != nil {
 		return nil, err
 	}
-	fresh := &pool{w: w, key: key, module: module, fn: fn, set: setupOf(fn, module), used: time.Now()}
+	fresh := &pool{w: w, key: key, module: module, fn: fn, set: w.setupOf(fn, v, module), used: time.Now()}
 	for {
 		w.mu.Lock()
 		p = w.pools[key]
@@ -95,8 +100,8 @@ func (w *Worker) forget(p *pool) {
 	w.mu.Unlock()
 }
 
-// enter counts one use and reports false when the pool is closed. Ready Faaslets that were made with settings other than
-// fn's are dropped.
+// enter counts one use and reports false when the pool is closed. Ready Faaslets that were made with older settings than fn's
+// are dropped.
 func (p *pool) enter(fn faas.Function) bool {
 	p.mu.Lock()
 	if p.closed {
@@ -107,9 +112,9 @@ func (p *pool) enter(fn faas.Function) bool {
 	p.peak = max(p.peak, p.running)
 	p.used = time.Now()
 	var old []ready
-	if p.fn.Revision != fn.Revision {
+	if p.fn.Revision < fn.Revision { // not the other way: word of a change comes by two ways
 		p.set.Image.Close()
-		p.fn, p.set, p.builds = fn, setupOf(fn, p.module), builds{}
+		p.fn, p.set, p.builds = fn, p.w.setupOf(fn, p.key.version, p.module), builds{}
 		old, p.ready = p.ready, nil
 		p.retired = fn.Version != p.key.version // it may be the current one again, after a roll-back
 	}

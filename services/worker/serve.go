@@ -116,11 +116,12 @@ func memoryOf(fn faas.Function) faas.Size {
 	return fn.Settings.Memory
 }
 
-// setupOf returns how Faaslets of fn are set up, with an image that the first of them fills.
-func setupOf(fn faas.Function, m *faaslet.Module) *faaslet.Setup {
-	s := &faaslet.Setup{Func: fn.Name, Image: m.NewImage(), Memory: memoryOf(fn), Args: []string{fn.Name.Function}}
-	for k, v := range fn.Settings.Env {
-		s.Env = append(s.Env, k+"="+v)
+// setupOf returns how Faaslets of version v of fn are set up, with an image that its Proto-Faaslet fills, or else the first
+// of them.
+func (w *Worker) setupOf(fn faas.Function, v faas.Version, m *faaslet.Module) *faaslet.Setup {
+	image := m.NewImage()
+	if w.cfg.Protos != nil && fn.Version == v { // the registry tells of the present version only
+		image = m.NewImageFrom(func(ctx context.Context, i *faaslet.Image) error { return w.cfg.Protos.Fill(ctx, fn, i) })
 	}
-	return s
+	return &faaslet.Setup{Func: fn.Name, Image: image, Memory: memoryOf(fn), Args: fn.Args(), Env: fn.Environ()}
 }

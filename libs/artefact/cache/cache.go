@@ -1,5 +1,6 @@
-// Package cache keeps verified artefacts as files on a worker, in a directory that nobody else can write, so that the
-// engine can map them. What it hands out was signed with the deployment's key and is for exactly the key that was asked.
+// Package cache keeps verified artefacts, and packs of pages of Proto-Faaslets, as files on a worker, in a directory that
+// nobody else can write, so that the engine can map them. What it hands out was signed with the deployment's key and is for
+// exactly the key that was asked, or has the digest that was asked for.
 package cache
 
 import (
@@ -17,6 +18,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/objectstore"
+	"github.com/shoal-run/shoal/libs/snapshot"
 )
 
 // DefaultMax is how many bytes a Cache keeps unless New is told another number.
@@ -25,6 +27,7 @@ const DefaultMax = 4 * int64(faas.GiB)
 // Suffixes of the files that a Cache makes, and the only ones that it removes.
 const (
 	suffix  = ".cwasm"
+	packs   = ".pack"
 	partial = ".part"
 )
 
@@ -44,14 +47,23 @@ type Cache struct {
 
 	mu      sync.Mutex
 	cleared bool
-	entries map[artefact.Key]*entry
-	idle    list.List // of *entry that nobody holds, the longest idle first
-	size    int64     // of all entries, in bytes
+	entries map[string]*entry // by object
+	idle    list.List         // of *entry that nobody holds, the longest idle first
+	size    int64             // of all entries, in bytes
 }
 
-// entry is one artefact. Its fields but ready and err are guarded by Cache.mu; err is written before ready is closed.
+// item is what can be kept.
+type item struct {
+	object  string                               // its name in the store
+	file    string                               // its name in the directory
+	version faas.Version                         // that it is of; "" for a pack
+	what    string                               // for errors
+	copy    func(r io.Reader, w io.Writer) error // with verification
+}
+
+// entry is one item. Its fields but ready and err are guarded by Cache.mu; err is written before ready is closed.
 type entry struct {
-	key    artefact.Key
+	item
 	path   string
 	size   int64
 	refs   int
@@ -68,7 +80,7 @@ func New(dir string, store Getter, pub ed25519.PublicKey, max int64) *Cache {
 	if max <= 0 {
 		max = DefaultMax
 	}
-	return &Cache{dir: dir, store: store, pub: pub, max: max, entries: map[artefact.Key]*entry{}}
+	return &Cache{dir: dir, store: store, pub: pub, max: max, entries: map[string]*entry{}}
 }
 
 // File is a verified artefact's payload, which the engine loads by its path. The file is there until Release.
@@ -95,8 +107,26 @@ func (c *Cache) Open(ctx context.Context, key artefact.Key) (*File, error) {
 	if err := key.Validate(); err != nil {
 		return nil, err
 	}
+	return c.open(ctx, item{
+		object: key.Object(), file: key.Object() + suffix, version: key.Version, what: "artefact " + key.Version.Short(),
+		copy: func(r io.Reader, w io.Writer) error { return artefact.Verify(c.pub, key, r, w) },
+	})
+}
+
+// OpenPack is Open for a pack, which has its digest for a signature; what is damaged is one that wraps snapshot.ErrCorrupt.
+func (c *Cache) OpenPack(ctx context.Context, ref snapshot.PackRef) (*File, error) {
+	if err := ref.Validate(); err != nil {
+		return nil, err
+	}
+	return c.open(ctx, item{
+		object: ref.Object(), file: ref.Digest.String() + packs, what: ref.Object(),
+		copy: func(r io.Reader, w io.Writer) error { return snapshot.CopyPack(ref, r, w) },
+	})
+}
+
+func (c *Cache) open(ctx context.Context, it item) (*File, error) {
 	for {
-		e, mine, err := c.take(key)
+		e, mine, err := c.take(it)
 		if err != nil {
 			return nil, err
 		}
@@ -116,26 +146,26 @@ func (c *Cache) Open(ctx context.Context, key artefact.Key) (*File, error) {
 			return nil, e.err
 		case <-ctx.Done():
 			c.release(e)
-			return nil, fmt.Errorf("wait for artefact %s: %w", key.Version.Short(), context.Cause(ctx))
+			return nil, fmt.Errorf("wait for %s: %w", it.what, context.Cause(ctx))
 		}
 	}
 }
 
-// take returns the entry of key with one more reference; mine says that the caller must fill it.
-func (c *Cache) take(key artefact.Key) (e *entry, mine bool, err error) {
+// take returns the entry of an item with one more reference; mine says that the caller must fill it.
+func (c *Cache) take(it item) (e *entry, mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.clear(); err != nil {
 		return nil, false, err
 	}
-	e = c.entries[key]
+	e = c.entries[it.object]
 	if e != nil && e.lost() {
 		c.forget(e) // who holds it has it mapped
 		e = nil
 	}
 	if e == nil {
-		e = &entry{key: key, path: filepath.Join(c.dir, key.Object()+suffix), ready: make(chan struct{})}
-		c.entries[key], mine = e, true
+		e = &entry{item: it, path: filepath.Join(c.dir, it.file), ready: make(chan struct{})}
+		c.entries[it.object], mine = e, true
 	}
 	if e.idle != nil {
 		c.idle.Remove(e.idle)
@@ -157,7 +187,7 @@ func (c *Cache) clear() error {
 	if err := os.Chmod(c.dir, 0o700); err != nil {
 		return fmt.Errorf("make the artefact directory private: %w", err)
 	}
-	for _, pattern := range []string{"*" + suffix, "*" + partial} {
+	for _, pattern := range []string{"*" + suffix, "*" + packs, "*" + partial} {
 		old, err := filepath.Glob(filepath.Join(c.dir, pattern))
 		if err != nil {
 			return fmt.Errorf("clear the artefact directory: %w", err)
@@ -185,7 +215,7 @@ func (c *Cache) fill(ctx context.Context, e *entry) (*File, error) {
 		c.evict()
 	} else {
 		e.err = err
-		delete(c.entries, e.key)
+		delete(c.entries, e.object)
 	}
 	c.mu.Unlock()
 	close(e.ready)
@@ -196,8 +226,8 @@ func (c *Cache) fill(ctx context.Context, e *entry) (*File, error) {
 }
 
 func (c *Cache) fetch(ctx context.Context, e *entry) (size int64, err error) {
-	what := "fetch artefact " + e.key.Version.Short()
-	r, err := c.store.Get(ctx, e.key.Object())
+	what := "fetch " + e.what
+	r, err := c.store.Get(ctx, e.object)
 	if err != nil {
 		return 0, err
 	}
@@ -215,7 +245,7 @@ func (c *Cache) fetch(ctx context.Context, e *entry) (size int64, err error) {
 			err = errors.Join(err, removeIfThere(f.Name()))
 		}
 	}()
-	if err := artefact.Verify(c.pub, e.key, r, f); err != nil {
+	if err := e.copy(r, f); err != nil {
 		if errors.Is(err, objectstore.ErrCorrupt) {
 			err = fmt.Errorf("%w: %w", artefact.ErrCorrupt, err)
 		}
@@ -237,7 +267,7 @@ func (c *Cache) fetch(ctx context.Context, e *entry) (size int64, err error) {
 func (c *Cache) release(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.refs--; e.refs == 0 && c.entries[e.key] == e {
+	if e.refs--; e.refs == 0 && c.entries[e.object] == e {
 		e.idle = c.idle.PushBack(e)
 		if e.stale {
 			c.remove(e)
@@ -259,9 +289,9 @@ func (c *Cache) evict() {
 func (c *Cache) Drop(v faas.Version) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key, e := range c.entries {
+	for _, e := range c.entries {
 		switch {
-		case key.Version != v:
+		case e.version != v:
 		case e.idle != nil:
 			c.remove(e)
 		default:
@@ -293,7 +323,7 @@ func (c *Cache) forget(e *entry) {
 		c.idle.Remove(e.idle)
 		e.idle = nil
 	}
-	delete(c.entries, e.key)
+	delete(c.entries, e.object)
 	c.size -= e.size
 }
 

@@ -30,7 +30,7 @@ type settings struct {
 	maxInput, maxOutput   faas.Size
 	memoryLimit           faas.Size
 	memoryMark            faas.Size
-	cache                 faas.Size
+	cache, protoCache     faas.Size
 	drain                 faas.Duration
 	compileMemory         faas.Size
 	compileCPU            faas.Duration
@@ -42,7 +42,7 @@ func New() *process.Program {
 	host, _ := os.Hostname() // a host without a name has workers that are called "worker"
 	c := &settings{
 		name: workerName(host), data: "data", maxInput: faas.DefaultBody, maxOutput: faas.DefaultBody,
-		cache: faas.Size(cache.DefaultMax), drain: faas.Duration(faas.DefaultTimeout),
+		cache: faas.Size(cache.DefaultMax), protoCache: worker.DefaultProtoCache, drain: faas.Duration(faas.DefaultTimeout),
 		compileMemory: compile.DefaultMemory, compileCPU: faas.Duration(compile.DefaultCPU), compileWall: faas.Duration(compile.DefaultWall),
 	}
 	return &process.Program{
@@ -78,6 +78,7 @@ func New() *process.Program {
 				Example: "8GiB", What: "resident memory above which idle Faaslets are let go",
 			},
 			{Name: "cache", Value: config.Size(&c.cache, faas.MiB, 0, ""), What: "disk for compiled modules; those in use may make it more"},
+			{Name: "proto-cache", Value: config.Size(&c.protoCache, faas.MiB, 0, ""), What: "disk for Proto-Faaslets"},
 			{
 				Name: "drain-timeout", Value: config.Duration(&c.drain, time.Millisecond, 2*faas.MaxTimeout),
 				What: "how long running calls may take to end when the process stops; then they are cancelled",
@@ -167,7 +168,8 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	life := worker.Lives(worker.Config{
 		Name: c.name, Calls: calls, Control: control, Engine: engine,
-		Artefacts: worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log), Payloads: stores.Payloads, Functions: view,
+		Artefacts: worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log),
+		Protos:    worker.ProtosIn(c.data, pub, stores.Protos, c.protoCache), Payloads: stores.Payloads, Functions: view,
 		Slots: c.slots, Queue: c.queue, MaxInput: c.maxInput, MaxOutput: c.maxOutput, MemoryLimit: c.memoryLimit, MemoryMark: c.memoryMark,
 		CompileWall: time.Duration(c.compileWall), DrainTimeout: time.Duration(c.drain), CPUFeatures: artefact.CPUFeatures(), Log: p.Log,
 	})

@@ -1,0 +1,106 @@
+package worker
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/artefact/cache"
+	"github.com/shoal-run/shoal/libs/faaslet"
+	"github.com/shoal-run/shoal/libs/objectstore"
+	"github.com/shoal-run/shoal/libs/snapshot"
+)
+
+// protoTimeout bounds bringing a Proto-Faaslet, which calls wait for: past it they are served by Faaslets that are built.
+const protoTimeout = 10 * time.Second
+
+// DefaultProtoCache is the disk that a worker keeps Proto-Faaslets on.
+const DefaultProtoCache = 2 * faas.GiB
+
+// Protos gives Proto-Faaslets.
+type Protos interface {
+	// Fill fills an image for Faaslets of fn, if there is a Proto-Faaslet for it and its settings; else it does nothing.
+	Fill(ctx context.Context, fn faas.Function, image *faaslet.Image) error
+}
+
+// StoredProtos are the Proto-Faaslets that the upload service captured and signed, from the object store.
+type StoredProtos struct {
+	cache  *cache.Cache
+	engine string // whose pre-pass they have to be of
+}
+
+var _ Protos = (*StoredProtos)(nil)
+
+// ProtosIn returns the Proto-Faaslets for this program's engine. They come from the bucket protos, are signed with the private
+// half of pub, and are kept as files below dir, which no other process uses, in about max bytes, DefaultProtoCache for 0.
+func ProtosIn(dir string, pub ed25519.PublicKey, protos *objectstore.Store, max faas.Size) *StoredProtos {
+	if max == 0 {
+		max = DefaultProtoCache
+	}
+	return &StoredProtos{cache: cache.New(filepath.Join(dir, "protos"), protos, pub, int64(max)), engine: faaslet.Version()}
+}
+
+// Fill implements Protos.
+func (p *StoredProtos) Fill(ctx context.Context, fn faas.Function, image *faaslet.Image) error {
+	if fn.Proto == nil || fn.Proto.None != "" || fn.Proto.Setup != "" && fn.Proto.Setup != snapshot.Setup(fn.Args(), fn.Environ()) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, protoTimeout)
+	defer cancel()
+	m, err := p.manifest(ctx, fn)
+	if err != nil {
+		return fmt.Errorf("Proto-Faaslet of %s: %w", fn.Name, err)
+	}
+	globals := make([]faaslet.Global, len(m.Globals))
+	for i, g := range m.Globals {
+		globals[i] = faaslet.Global(g)
+	}
+	open := func(ref snapshot.PackRef) (io.ReadCloser, error) { return p.open(ctx, ref) }
+	err = image.Fill(m.Memory, m.Kept(), globals, func(put func(int64, []byte) error) error { return m.Load(open, put) })
+	if err != nil {
+		return fmt.Errorf("Proto-Faaslet of %s: %w", fn.Name, err)
+	}
+	return nil
+}
+
+func (p *StoredProtos) manifest(ctx context.Context, fn faas.Function) (*snapshot.Manifest, error) {
+	file, err := p.cache.Open(ctx, snapshot.Key(fn.Version, p.engine, fn.Proto.Setup))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Release()
+	b, err := os.ReadFile(file.Path())
+	if err != nil {
+		return nil, err
+	}
+	return snapshot.Parse(b)
+}
+
+// open opens a pack, which stays on the disk at least as long as it is open.
+func (p *StoredProtos) open(ctx context.Context, ref snapshot.PackRef) (io.ReadCloser, error) {
+	file, err := p.cache.OpenPack(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(file.Path())
+	if err != nil {
+		file.Release()
+		return nil, err
+	}
+	return &packFile{f, file}, nil
+}
+
+type packFile struct {
+	*os.File
+	kept *cache.File
+}
+
+func (f *packFile) Close() error {
+	defer f.kept.Release()
+	return f.File.Close()
+}

@@ -51,6 +51,10 @@ var layers = []layer{
 		why: "who verifies a signature needs neither engine nor bus",
 	},
 	{
+		of: "libs/snapshot/...", may: []string{"bus/faas"}, self: true, third: []string{"github.com/klauspost/compress/..."},
+		why: "an image is bytes: who stores or fetches one needs neither engine nor bus",
+	},
+	{
 		of: "libs/scaffold/...", may: []string{"bus/faas", "sdk", "libs/wasmbin/..."}, self: true,
 		third: []string{"gopkg.in/yaml.v3"},
 		why:   "new and build work everywhere, without cgo and without a network",

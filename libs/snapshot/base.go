@@ -35,10 +35,7 @@ func (b *Base) Add(ref PackRef, r io.Reader) error {
 	pages := map[Digest]uint32{} // not made for ref.Pages: who says that there are as many?
 	err = p.read(ref, r, func(first uint32, chunk []byte) error {
 		for i := range uint32(len(chunk) / Page) {
-			sum := Digest(sha256.Sum256(chunk[i*Page : (i+1)*Page]))
-			if _, dup := pages[sum]; !dup {
-				pages[sum] = first + i
-			}
+			pages[sha256.Sum256(chunk[i*Page:(i+1)*Page])] = first + i
 		}
 		return nil
 	})

@@ -63,9 +63,11 @@ func TestLoadFindsOtherLengths(t *testing.T) {
 			t.Errorf("longer: %v after %d bytes of %d", err, r.n, len(e.Pack))
 		}
 	}
-	var w bytes.Buffer
-	if err := CopyPack(e.Ref, io.MultiReader(bytes.NewReader(e.Pack), endless{}), &w); !errors.Is(err, ErrCorrupt) || w.Len() > len(e.Pack) {
-		t.Errorf("copied a longer one: %v, %d bytes", err, w.Len())
+	for _, more := range []io.Reader{io.MultiReader(bytes.NewReader(e.Pack), endless{}), bytes.NewReader(append(bytes.Clone(e.Pack), 1, 2, 3))} {
+		var w bytes.Buffer
+		if err := CopyPack(e.Ref, more, &w); !errors.Is(err, ErrCorrupt) || w.Len() > len(e.Pack) {
+			t.Errorf("copied a longer one: %v, %d bytes of %d", err, w.Len(), len(e.Pack))
+		}
 	}
 }
 
@@ -91,6 +93,8 @@ func TestLoadRefusesGenuinePacksThatLie(t *testing.T) {
 	header := func(pages uint32, zstd ...byte) []byte { return append(packHeader(pages), zstd...) }
 	future := bytes.Clone(good)
 	future[9] = 2
+	wide := rle(1)
+	wide[5] = 14 << 3
 	for _, c := range []struct {
 		name  string
 		pack  []byte
@@ -104,6 +108,7 @@ func TestLoadRefusesGenuinePacksThatLie(t *testing.T) {
 		{"more pages than the header has", header(1, rle(2)...), 1, "more than its 1 pages"},
 		{"half a page more", header(1, rle(1, 2048)...), 1, "more than its 1 pages"},
 		{"bytes behind the frame", header(1, append(rle(1), 1, 2, 3)...), 1, "ends within page 1"},
+		{"a window of 16 MiB", header(1, wide...), 1, "at page 0"},
 		{"no frame", header(1, 0x28, 0xb5), 1, "ends within page"},
 		{"a dictionary", header(1, 0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 0, 1, 0, 0), 1, "dictionary"},
 	} {
@@ -114,6 +119,17 @@ func TestLoadRefusesGenuinePacksThatLie(t *testing.T) {
 		}
 		if put > int64(c.pages)*Page {
 			t.Errorf("%s: %d bytes were put for %d pages", c.name, put, c.pages)
+		}
+	}
+}
+
+// TestLoadTakesWhatOtherEncodersMake has a window of 8 MiB, the largest, and no size in the frame; then two frames.
+func TestLoadTakesWhatOtherEncodersMake(t *testing.T) {
+	for _, frames := range [][]byte{rle(2), append(rle(1), rle(1)...)} {
+		pack := append(packHeader(2), frames...)
+		m, _ := image(pack, 2)
+		if put, err := loadBytes(m, bytes.NewReader(pack)); err != nil || put != 2*Page {
+			t.Errorf("%d bytes put, %v", put, err)
 		}
 	}
 }

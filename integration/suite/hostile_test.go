@@ -1,8 +1,11 @@
 package suite
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -131,19 +134,6 @@ func hostiles() []hostile {
 				(func (export "handle") (call $busy)))`,
 		},
 		{
-			name: "loops as it starts", timeout: 200, code: faas.DeadlineExceeded, words: []string{"200ms", "initialiser"},
-			wat: `(module (memory (export "memory") 1) (func $spin (loop $l (br $l))) (func (export "handle")) (start $spin))`,
-		},
-		{
-			name: "loops in its initialiser", timeout: 200, code: faas.DeadlineExceeded, words: []string{"200ms", "initialiser"}, check: named("_initialize"),
-			wat: `(module (memory (export "memory") 1) (func $_initialize (export "_initialize") (loop $l (br $l))) (func (export "handle")))`,
-		},
-		{
-			name: "traps in its initialiser", code: faas.GuestTrapped, words: []string{"in the initialiser", "unreachable"}, check: named("bad_luck"),
-			wat: `(module (memory (export "memory") 1) (func $bad_luck unreachable)
-				(func (export "_initialize") (call $bad_luck)) (func (export "handle")))`,
-		},
-		{
 			name: "has 4 GiB of memory", settings: []string{"memory=4GiB"},
 			wat: `(module (memory (export "memory") 65536)
 				(func (export "handle") (i32.store8 (i32.const 0xffffffff) (i32.const 1)) (i64.store (i32.const 0x80000000) (i64.const 1))))`,
@@ -174,6 +164,65 @@ func hostiles() []hostile {
 		{name: "an output over the limit", wat: watOutput(12<<20 + 1), code: faas.TooLarge, words: []string{"12582913", "12582912"}},
 		{name: "an input over the limit", wat: watEcho, input: make([]byte, 32<<20+1), code: faas.TooLarge, words: []string{"32MiB"}},
 	}
+}
+
+// Guarantee 3, ahead of any call: what an initialiser does wrong is told to who deploys it.
+func TestHostileInitialisers(t *testing.T) {
+	s := start(t, standalone.Config{})
+	for _, h := range []hostile{
+		{
+			name: "loops as it starts", settings: []string{"timeout=200ms"}, words: []string{"200ms", "in the initialiser start"},
+			wat: `(module (memory (export "memory") 1) (func $spin (loop $l (br $l))) (func (export "handle")) (start $spin))`,
+		},
+		{
+			name: "loops in its initialiser", settings: []string{"timeout=200ms"}, words: []string{"200ms", "in the initialiser _initialize"}, check: named("_initialize"),
+			wat: `(module (memory (export "memory") 1) (func $_initialize (export "_initialize") (loop $l (br $l))) (func (export "handle")))`,
+		},
+		{
+			name: "traps in its initialiser", words: []string{"in the initialiser _initialize", "unreachable"}, check: named("bad_luck"),
+			wat: `(module (memory (export "memory") 1) (func $bad_luck unreachable)
+				(func (export "_initialize") (call $bad_luck)) (func (export "handle")))`,
+		},
+		{
+			name: "fills all memory in its initialiser", words: []string{"in the initialiser _initialize", "128MiB"},
+			wat: `(module (memory (export "memory") 1) (func (export "handle"))
+				(func (export "_initialize")
+				  (loop $l
+				    (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+				    (memory.fill (i32.mul (i32.sub (memory.size) (i32.const 16)) (i32.const 65536)) (i32.const 7) (i32.const 0x100000))
+				    (br $l))))`,
+		},
+		{
+			name: "exits in its zygote", words: []string{"in the initialiser _faasm_zygote", "exited with code 9"}, check: exitCode(9),
+			wat: `(module (memory (export "memory") 1) (func $__wasm_call_ctors) (func (export "_start") (call $__wasm_call_ctors))
+				(func (export "_faasm_zygote") (result i32) (i32.const 9)))`,
+		},
+	} {
+		t.Run(h.name, func(t *testing.T) {
+			a := s.Put(t, "t/initialiser", wasm(t, h.wat), h.settings...)
+			wantError(t, a.Err, faas.InvalidModule, h.words...)
+			if h.check != nil {
+				h.check(t, ended{a, s, "t/initialiser"})
+			}
+		})
+	}
+	stillAnswers(t, s)
+}
+
+// firstChild returns the process id of a child of this process, "" when it has none.
+func firstChild(t *testing.T) string {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		b, err := os.ReadFile(list)
+		if pids := strings.Fields(string(b)); err == nil && len(pids) > 0 { // err: the thread has ended
+			return pids[0]
+		}
+	}
+	return ""
 }
 
 // watOutput is a guest whose output has n bytes.
@@ -250,13 +299,28 @@ func TestMoreMemoryThanAllowed(t *testing.T) {
 	stillAnswers(t, s)
 }
 
-// Guarantee 3, at the end: what loops ahead of any call does not keep the platform from stopping.
+// Guarantee 3, at the end: what loops ahead of any call does not keep the platform from stopping, beyond what a deploy that is
+// held may take to end.
 func TestStopWithLoopingInitialiser(t *testing.T) {
 	leakcheck.Check(t)
-	s := framework.Start(t, standalone.Config{})
-	s.Deploy(t, "t/stuck", wasm(t, `(module (memory (export "memory") 1) (func $spin (loop $l (br $l))) (func (export "handle")) (start $spin))`))
+	s := framework.Start(t, standalone.Config{DrainTimeout: faas.Duration(time.Second)})
+	endless := wasm(t, `(module (memory (export "memory") 1) (func $spin (loop $l (br $l))) (func (export "handle")) (start $spin))`)
+	answered := make(chan struct{})
+	go func() { // ends when the platform has stopped
+		defer close(answered)
+		_, _ = s.Do(context.Background(), framework.Request{Method: http.MethodPut, Path: "/v1/functions/t/stuck", Body: endless}) // answered or cut off
+	}()
+	var child string
+	var since time.Time
+	testenv.Eventually(t, enough, func() bool { // a compiler's child is gone in no time
+		if now := firstChild(t); now != child {
+			child, since = now, time.Now()
+		}
+		return child != "" && time.Since(since) > 300*time.Millisecond
+	}, "nothing is initialised")
 	began := time.Now()
 	s.Stop(t)
+	<-answered
 	if took := time.Since(began); took > soon {
 		t.Errorf("it took %v to stop", took)
 	}

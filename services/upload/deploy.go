@@ -224,6 +224,9 @@ func (s *Service) change(ctx context.Context, req bus.UploadRequest, begin func(
 		if equal(old.Settings, fn.Settings) {
 			return bus.UploadReply{Function: old, Unchanged: true}, nil
 		}
+		if fn.Proto, err = s.protoAfter(ctx, old, fn); err != nil {
+			return bus.UploadReply{}, err
+		}
 		least, err := s.memoryMin(ctx, old, fn)
 		if err == nil {
 			err = checkSettings(fn.Settings, least)

@@ -68,6 +68,23 @@ func (s *Service) proto(ctx context.Context, old, fn faas.Function, info wasmbin
 	return p, s.keepProto(ctx, old, fn.Version, c.Encoded, p)
 }
 
+// protoAfter returns what there is of a Proto-Faaslet once the settings have changed from those of old to fn's: another one when
+// it depends on the environment, and that is another now.
+func (s *Service) protoAfter(ctx context.Context, old, fn faas.Function) (*faas.Proto, error) {
+	if old.Proto == nil || old.Proto.Setup == "" || snapshot.Setup(fn.Args(), fn.Environ()) == old.Proto.Setup {
+		return old.Proto, nil
+	}
+	module, err := s.read(ctx, moduleObject(fn.Version), fn.Size)
+	if err != nil {
+		return nil, fmt.Errorf("look at the module's initialisers: %w", err)
+	}
+	info, err := s.check(module)
+	if err != nil {
+		return nil, err
+	}
+	return s.proto(ctx, old, fn, info, nil)
+}
+
 // initsOf returns the initialisers as the module's author knows them.
 func initsOf(info wasmbin.Info) (inits []string) {
 	if info.HasStart {
@@ -146,7 +163,8 @@ func (s *Service) artefact(ctx context.Context, v faas.Version) ([]byte, error) 
 
 // keepProto stores an image and describes it in p: the pages first, so that no manifest names a pack that is not there.
 func (s *Service) keepProto(ctx context.Context, old faas.Function, v faas.Version, e *snapshot.Encoded, p *faas.Proto) error {
-	e, err := s.shared(ctx, old, v, e)
+	key := snapshot.Key(v, s.cfg.EngineVersion, p.Setup)
+	e, err := s.shared(ctx, old, key, e)
 	if err != nil {
 		return err
 	}
@@ -167,7 +185,6 @@ func (s *Service) keepProto(ctx context.Context, old faas.Function, v faas.Versi
 			return err
 		}
 	}
-	key := snapshot.Key(v, s.cfg.EngineVersion, p.Setup)
 	head, err := artefact.Sign(s.cfg.Key, key, e.Manifest)
 	if err != nil {
 		return fmt.Errorf("sign: %w", err)
@@ -177,13 +194,17 @@ func (s *Service) keepProto(ctx context.Context, old faas.Function, v faas.Versi
 	return err
 }
 
-// shared returns e without the pages that the packs of old's Proto-Faaslet have, if that is another version's. What can't be
-// read of them is stored again.
-func (s *Service) shared(ctx context.Context, old faas.Function, v faas.Version, e *snapshot.Encoded) (*snapshot.Encoded, error) {
-	if old.Proto == nil || old.Version == v || len(old.Proto.Packs) == 0 || e.Pack == nil {
+// shared returns e without the pages that the packs of old's Proto-Faaslet have, if that is another one than key's. What can't
+// be read of them is stored again.
+func (s *Service) shared(ctx context.Context, old faas.Function, key artefact.Key, e *snapshot.Encoded) (*snapshot.Encoded, error) {
+	if old.Proto == nil || len(old.Proto.Packs) == 0 || e.Pack == nil {
 		return e, nil
 	}
-	manifest, err := s.signed(ctx, s.cfg.Protos, snapshot.Key(old.Version, s.cfg.EngineVersion, old.Proto.Setup))
+	other := snapshot.Key(old.Version, s.cfg.EngineVersion, old.Proto.Setup)
+	if other == key {
+		return e, nil
+	}
+	manifest, err := s.signed(ctx, s.cfg.Protos, other)
 	if err != nil || manifest == nil {
 		return e, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -156,6 +157,20 @@ func TestProtoFaasletsOfSetups(t *testing.T) {
 	}
 	if p := b.mustDeploy("f", module, `{"env":null}`).Function.Proto; p.Setup != setups[0] || captures != 3 {
 		t.Errorf("%+v after %d captures", p, captures)
+	}
+	// A change of the environment alone has one made too; one of other settings does not.
+	for i, patch := range []string{`{"env":{"X":"y"}}`, `{"memory":"64MiB"}`} {
+		r, err := b.ask(bus.UploadRequest{Kind: bus.Change, Name: faas.Name{Tenant: "demo", Function: "f"}, Settings: json.RawMessage(patch)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := r.Function.Proto
+		if p.None != "" || p.Setup == setups[0] || captures != 4 {
+			t.Fatalf("change %d: %+v after %d captures", i, p, captures)
+		}
+		if mem := b.memory(b.manifest(v, p.Setup)); mem[16] != 1 {
+			t.Errorf("%d variables", mem[16])
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
@@ -37,7 +38,11 @@ type Faaslet struct {
 	instance *capi.Instance
 	memory   int64       // bytes of linear memory, as last measured
 	sound    bool        // the last call ended in a way that leaves the instance usable
+	returned bool        // the guest's function returned in the last call, and with 0
+	refused  uint32      // grows that were refused before the last call
 	image    *capi.Image // what it was restored from, nil when it can't be reset
+	birth    Birth       // not changed any more once New has returned
+	reset    ResetResult // of the last one
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and, for a reactor, runs its initialiser, or
@@ -69,8 +74,10 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 	}
 	f := &Faaslet{module: m, setup: s, limit: limit}
 	f.host.faaslet = f
+	began := time.Now()
 	err := f.start(ctx)
 	if err == nil {
+		f.birth.Took = time.Since(began)
 		return f, nil
 	}
 	f.Close()
@@ -108,6 +115,7 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 	f.host.begin(ctx, nil)
 	defer f.host.end()
 	image := f.setup.Image.get()
+	f.birth.Kind = bornOf(image)
 	stop := f.watch(ctx)
 	fail := f.instance.Start(f.module.pre)
 	if fail == nil && image == nil && f.instance.HasInit() {

@@ -86,6 +86,9 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 	if res.Start != "" {
 		h[bus.HeaderStart] = []string{string(res.Start)}
 		h[bus.HeaderDuration] = []string{strconv.FormatInt(res.Duration.Microseconds(), 10)}
+		if header, us := bus.StartTime(res); us > 0 {
+			h[header] = []string{strconv.FormatInt(us, 10)}
+		}
 	}
 	if res.Err != nil {
 		if c.TraceParent != "" {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -223,6 +224,23 @@ func TestMetrics(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("%s", text)
+	}
+	// docs/metrics.md has each of them, and no other.
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (shoal_\w+) `).FindAllSubmatch(text, -1) {
+		told[string(m[1])] = true
+		if !bytes.Contains(doc, []byte("`"+string(m[1])+"`")) {
+			t.Errorf("docs/metrics.md does not have %s", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("(?m)`(shoal_(?:worker|engine|gateway|planner|upload)_\\w*[a-z])`").FindAllSubmatch(doc, -1) {
+		if !told[string(m[1])] {
+			t.Errorf("docs/metrics.md has %s, which nobody tells", m[1])
+		}
 	}
 }
 

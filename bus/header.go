@@ -27,6 +27,9 @@ const (
 	HeaderWorker     = "Shoal-Worker"      // the worker that ran the call
 	HeaderStart      = "Shoal-Start"       // cold, restored or warm
 	HeaderDuration   = "Shoal-Duration-Us" // of the guest's run, in microseconds
+	HeaderInit       = "Shoal-Init-Us"     // of a cold start: building the Faaslet and running its initialiser
+	HeaderRestore    = "Shoal-Restore-Us"  // of a restored start: restoring the Faaslet
+	HeaderReset      = "Shoal-Reset-Us"    // of a warm start: putting the Faaslet back after its call before, off this call's path
 	HeaderCode       = "Shoal-Code"        // our code of an error; absent on success
 	HeaderTrace      = "traceparent"       // W3C Trace Context
 	HeaderErrorCode  = "Nats-Service-Error-Code"
@@ -145,13 +148,20 @@ func ParseTimeout(v string) (time.Duration, error) {
 func EncodeResult(r *faas.Result, reply string) *nats.Msg {
 	h := make(nats.Header, 8)
 	m := &nats.Msg{Subject: reply, Header: h, Data: r.Output}
-	set(h, HeaderCall, r.Call.String())
+	v := new([5]string) // one allocation
+	v[0] = r.Call.String()
+	h[HeaderCall] = v[0:1:1]
 	if r.Worker != "" {
-		set(h, HeaderWorker, string(r.Worker))
+		v[1] = string(r.Worker)
+		h[HeaderWorker] = v[1:2:2]
 	}
 	if r.Start != "" {
-		set(h, HeaderStart, string(r.Start))
-		set(h, HeaderDuration, strconv.FormatInt(r.Duration.Microseconds(), 10))
+		v[2], v[3] = string(r.Start), strconv.FormatInt(r.Duration.Microseconds(), 10)
+		h[HeaderStart], h[HeaderDuration] = v[2:3:3], v[3:4:4]
+		if header, us := StartTime(r); us > 0 {
+			v[4] = strconv.FormatInt(us, 10)
+			h[header] = v[4:5:5]
+		}
 	}
 	if r.Err != nil {
 		m.Data = setError(h, r.Err)
@@ -161,6 +171,23 @@ func EncodeResult(r *faas.Result, reply string) *nats.Msg {
 	return m
 }
 
+// StartTime returns the header that says what was done for the Faaslet of r's call, and how long that took in microseconds,
+// at least 1; "" and 0 when nothing was. Of Init, Restore and Reset a call has one.
+func StartTime(r *faas.Result) (header string, us int64) {
+	d := r.Reset
+	header = HeaderReset
+	switch {
+	case d > 0:
+	case r.Restore > 0:
+		header, d = HeaderRestore, r.Restore
+	case r.Init > 0:
+		header, d = HeaderInit, r.Init
+	default:
+		return "", 0
+	}
+	return header, max(d.Microseconds(), 1)
+}
+
 // DecodeResult returns the result that a reply carries. A reply that no Shoal service wrote gives an internal or, for
 // NATS's own "no responders", an unavailable Error; DecodeResult itself never fails. The result shares m.Data.
 func DecodeResult(m *nats.Msg) *faas.Result {
@@ -168,8 +195,14 @@ func DecodeResult(m *nats.Msg) *faas.Result {
 	if id, err := faas.ParseCallID(get(m, HeaderCall)); err == nil {
 		r.Call = id
 	}
-	if us, err := strconv.ParseInt(get(m, HeaderDuration), 10, 64); err == nil && us >= 0 {
-		r.Duration = time.Duration(us) * time.Microsecond
+	r.Duration = getUs(m, HeaderDuration)
+	switch r.Start {
+	case faas.Cold:
+		r.Init = getUs(m, HeaderInit)
+	case faas.Restored:
+		r.Restore = getUs(m, HeaderRestore)
+	case faas.Warm:
+		r.Reset = getUs(m, HeaderReset)
 	}
 	if err := replyError(m); err != nil {
 		r.Err = err
@@ -228,6 +261,15 @@ func MovedCall(m *nats.Msg) faas.CallID {
 // IsNoResponders reports whether m is the server's word that nobody subscribes to the subject of a request.
 func IsNoResponders(m *nats.Msg) bool {
 	return len(m.Data) == 0 && get(m, natsStatusHeader) == noResponders
+}
+
+// getUs returns the microseconds that a header has, 0 when it has none.
+func getUs(m *nats.Msg, header string) time.Duration {
+	us, err := strconv.ParseInt(get(m, header), 10, 64)
+	if err != nil || us < 0 || us > int64(time.Hour/time.Microsecond) {
+		return 0
+	}
+	return time.Duration(us) * time.Microsecond
 }
 
 func replyError(m *nats.Msg) *faas.Error {

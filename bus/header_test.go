@@ -162,9 +162,11 @@ func TestDecodeCallNamesTheHeader(t *testing.T) {
 
 func TestResultRoundTrip(t *testing.T) {
 	for name, r := range map[string]*faas.Result{
-		"success": {Call: callID, Worker: worker, Start: faas.Warm, Duration: 1234 * time.Microsecond, Output: []byte("out")},
-		"empty":   {Call: callID, Worker: worker, Start: faas.Cold},
-		"trap": {Call: callID, Worker: worker, Start: faas.Restored, Duration: time.Second, Err: &faas.Error{
+		"success":  {Call: callID, Worker: worker, Start: faas.Warm, Duration: 1234 * time.Microsecond, Output: []byte("out")},
+		"cold":     {Call: callID, Worker: worker, Start: faas.Cold, Duration: time.Millisecond, Init: 3 * time.Millisecond, Output: []byte("out")},
+		"put back": {Call: callID, Worker: worker, Start: faas.Warm, Duration: time.Millisecond, Reset: 2 * time.Microsecond, Output: []byte("out")},
+		"empty":    {Call: callID, Worker: worker, Start: faas.Cold},
+		"trap": {Call: callID, Worker: worker, Start: faas.Restored, Duration: time.Second, Restore: 9 * time.Microsecond, Err: &faas.Error{
 			Code: faas.GuestTrapped, Message: "line one\nline two\x00", Call: callID, Trap: "unreachable",
 			Backtrace: []faas.Frame{{Function: "main.main", Offset: 17}}, Stderr: "panic: \xff…\n",
 		}},

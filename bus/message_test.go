@@ -41,7 +41,7 @@ func function() faas.Function {
 		Name: echo, Version: v1, Kind: faas.Reactor, Entry: "handle", Size: 123456,
 		Imports: []faas.Import{{Module: "env", Name: "__faasm_read_input"}},
 		Settings: faas.Settings{
-			Memory: 64 * faas.MiB, Timeout: faas.Duration(5 * time.Second), Concurrency: 3, MinWarm: 1,
+			Memory: 64 * faas.MiB, Timeout: faas.Duration(5 * time.Second), Concurrency: 3, MinWarm: 1, Reset: faas.ResetNever,
 			KeepAlive: faas.Duration(time.Minute), Env: map[string]string{"MODE": "test"},
 		},
 		Deployed: instant, Changed: instant.Add(time.Hour), Revision: 42,
@@ -54,7 +54,10 @@ func golden() map[string]Message {
 		"worker_event": WorkerEvent{Kind: EventBeat, Seq: 7, Worker: faas.Worker{
 			ID: worker, Name: "alpha", State: faas.WorkerJoined, Slots: faas.Slots{Total: 8, Free: 3, Queued: 1, Queue: 16},
 			CPUFeatures: "avx2,bmi2", Engine: "wasmtime-25.0.0", Memory: 200 * faas.MiB, Started: instant, Seen: instant.Add(time.Second),
-			Warm: []faas.WarmCounts{{Name: echo, Version: v1, Ready: 2, Running: 5}},
+			Warm: []faas.WarmCounts{{
+				Name: echo, Version: v1, Ready: 2, Running: 5, Starts: faas.Starts{Cold: 1, Restored: 3, Warm: 70},
+				MeanUs: faas.Times{Init: 2500, Restore: 9, Run: 120, Reset: 3},
+			}},
 		}},
 		"function_event":          FunctionEvent{Kind: FunctionDeployed, Function: function()},
 		"route_event":             RouteEvent{Name: echo, Version: v1, Workers: []faas.WorkerID{worker, "beta-0191e7c2a1b2"}},

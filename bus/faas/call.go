@@ -32,9 +32,24 @@ type StartKind string
 // The start kinds.
 const (
 	Cold     StartKind = "cold"     // built from the module, for this call
-	Restored StartKind = "restored" // from a Proto-Faaslet
+	Restored StartKind = "restored" // from a Proto-Faaslet that was there before, for this call
 	Warm     StartKind = "warm"     // ready before the call came
 )
+
+// Starts is how many calls had a Faaslet of each kind.
+type Starts struct {
+	Cold     uint64 `json:"cold,omitempty"`
+	Restored uint64 `json:"restored,omitempty"`
+	Warm     uint64 `json:"warm,omitempty"`
+}
+
+// Times is how long the parts of calls took, in microseconds; 0 for a part that did not happen.
+type Times struct {
+	Init    int64 `json:"init,omitempty"`    // building a Faaslet from the module and running the initialiser
+	Restore int64 `json:"restore,omitempty"` // restoring one from a Proto-Faaslet
+	Run     int64 `json:"run,omitempty"`     // of the guest
+	Reset   int64 `json:"reset,omitempty"`   // putting a Faaslet back after a call
+}
 
 // Result is how a call ended. Err is nil exactly when the guest succeeded; Output is nil otherwise.
 type Result struct {
@@ -42,7 +57,11 @@ type Result struct {
 	Worker   WorkerID // "" when no worker had the call
 	Start    StartKind
 	Duration time.Duration // of the guest's run, on the worker
-	Output   []byte
-	Body     *Body // where the output is when it is too large for a message; then Output is nil
-	Err      *Error
+	// What was done for the call's Faaslet besides, on the worker; 0 for what was not. Init is of a cold one, and Restore of
+	// a restored one: the call waited for it. Reset is of a warm one that had served a call before: what it took to put it
+	// back after that, which this call did not wait for.
+	Init, Restore, Reset time.Duration
+	Output               []byte
+	Body                 *Body // where the output is when it is too large for a message; then Output is nil
+	Err                  *Error
 }

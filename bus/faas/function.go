@@ -41,9 +41,22 @@ type Settings struct {
 	Concurrency int      `json:"concurrency,omitzero"` // running calls on one worker, at most; 0 = its slots
 	MinWarm     int      `json:"min_warm,omitzero"`    // Faaslets a worker that has the function keeps ready
 	KeepAlive   Duration `json:"keep_alive,omitzero"`  // how long an idle Faaslet stays
+	Reset       Reset    `json:"reset,omitempty"`      // what becomes of a Faaslet between calls
 	// Env is the environment that the guest sees.
 	Env map[string]string `json:"env,omitempty"`
 }
+
+// Reset says what becomes of a Faaslet between two calls.
+type Reset string
+
+// The resets; "" is ResetAlways.
+const (
+	ResetAlways Reset = "always" // it is put back to what its initialiser left, or replaced: nothing of a call is left to the next
+	// ResetNever: memory and globals stay as a call left them for the next one in the same Faaslet, for a guest that is
+	// trusted with all its callers. A call that does not end with success has its Faaslet replaced by a new one, and so have
+	// other settings, another version, an idle time over KeepAlive and a worker short of memory: what stays is a cache.
+	ResetNever Reset = "never"
+)
 
 // WorkerID names one life of a worker: its name and its incarnation, as "alpha-0191e7c2". A worker that comes back has
 // another.
@@ -87,6 +100,10 @@ type WarmCounts struct {
 	Version Version `json:"version"`
 	Ready   int     `json:"ready"`   // idle Faaslets, ready to run
 	Running int     `json:"running"` // calls that run
+	// Starts counts the calls since the worker has the version loaded, with these settings or others.
+	Starts Starts `json:"starts,omitzero"`
+	// MeanUs is how long the last few took, on average; Init, Restore and Reset also of Faaslets that no call waited for.
+	MeanUs Times `json:"mean_us,omitzero"`
 }
 
 // WorkerState is where a worker is in its life.

@@ -117,9 +117,15 @@ func (a *app) printOutput(out *apiclient.Output) error {
 		Worker   faas.WorkerID  `json:"worker"`
 		Start    faas.StartKind `json:"start"`
 		Duration int64          `json:"duration_us"`
+		Init     int64          `json:"init_us,omitempty"`
+		Restore  int64          `json:"restore_us,omitempty"`
+		Reset    int64          `json:"reset_us,omitempty"`
 		Output   *string        `json:"output,omitempty"`
 		Base64   string         `json:"output_base64,omitempty"`
-	}{Call: out.Call, Worker: out.Worker, Start: out.Start, Duration: out.Duration.Microseconds()}
+	}{
+		Call: out.Call, Worker: out.Worker, Start: out.Start, Duration: out.Duration.Microseconds(),
+		Init: out.Init.Microseconds(), Restore: out.Restore.Microseconds(), Reset: out.Reset.Microseconds(),
+	}
 	if utf8.Valid(body) {
 		s := string(body)
 		doc.Output = &s

@@ -120,7 +120,7 @@ func (a *app) set() *cobra.Command {
 		Use:   "set TENANT/NAME",
 		Short: "Change settings of a function",
 		Long: "Set changes settings of a deployed function and leaves its version alone. --unset puts settings back to the\n" +
-			"platform's default: memory, timeout, concurrency, min_warm, keep_alive, env (all of it) or env.KEY.",
+			"platform's default: memory, timeout, concurrency, min_warm, keep_alive, reset, env (all of it) or env.KEY.",
 		Example: "  shoal set me/wc --memory 256MiB --env LEVEL=debug\n" +
 			"  shoal set me/wc --unset timeout,env.LEVEL",
 		Args:              arguments(1, 1, "TENANT/NAME"),
@@ -162,6 +162,7 @@ type settingFlags struct {
 	memory               faas.Size
 	timeout, keepAlive   faas.Duration
 	concurrency, minWarm int
+	reset                string
 	env, unset           []string
 }
 
@@ -171,6 +172,7 @@ func (s *settingFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&s.concurrency, "concurrency", 0, "running calls on one worker, at most; 0 = as many as it has slots")
 	f.IntVar(&s.minWarm, "min-warm", 0, "Faaslets that a worker with the function keeps ready")
 	f.Var(textValue{&s.keepAlive, "duration"}, "keep-alive", "how long an idle Faaslet stays ready, as 5m")
+	f.StringVar(&s.reset, "reset", "", "`always` or never: with never a Faaslet keeps memory and globals between calls, for guests that all callers may share")
 	f.StringArrayVar(&s.env, "env", nil, "environment variable `KEY=VALUE` that the guest sees (repeat for more)")
 }
 
@@ -192,6 +194,10 @@ func (s *settingFlags) settings(cmd *cobra.Command) (apiclient.Settings, error) 
 	}
 	if given("keep-alive") {
 		out.KeepAlive = &s.keepAlive
+	}
+	if given("reset") {
+		reset := faas.Reset(s.reset)
+		out.Reset = &reset
 	}
 	for _, kv := range s.env {
 		k, v, ok := strings.Cut(kv, "=")

@@ -191,7 +191,10 @@ func (g *fakeGateway) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, descriptionJSON{functionOf(*f), []apiclient.Readiness{{ID: fakeWorker, Ready: 2, Running: 1}}})
+	return answer(w, http.StatusOK, descriptionJSON{functionOf(*f), []apiclient.Readiness{{
+		ID: fakeWorker, Ready: 2, Running: 1, Starts: faas.Starts{Cold: 1, Restored: 2, Warm: 30},
+		MeanUs: faas.Times{Init: 2500, Restore: 9, Run: 42, Reset: 3},
+	}}})
 }
 
 func (g *fakeGateway) patch(w http.ResponseWriter, r *http.Request) error {
@@ -263,6 +266,7 @@ func (g *fakeGateway) call(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Shoal-Worker", string(fakeWorker))
 	w.Header().Set("Shoal-Start", string(faas.Warm))
 	w.Header().Set("Shoal-Duration-Us", "42")
+	w.Header().Set("Shoal-Reset-Us", "3")
 	_, err = w.Write(output)
 	return err
 }

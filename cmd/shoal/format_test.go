@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/apiclient"
 )
 
 func TestHumanSize(t *testing.T) {
@@ -68,6 +71,21 @@ func TestGuestIntegers(t *testing.T) {
 	for v, want := range map[int]string{0: "\x41\x00", 63: "\x41\x3f", 64: "\x41\xc0\x00", -1: "\x41\x7f", 60000: "\x41\xe0\xd4\x03"} {
 		if got := string(i32(v)); got != want {
 			t.Errorf("i32.const %d is % x, want % x", v, got, want)
+		}
+	}
+}
+
+func TestStarted(t *testing.T) {
+	for want, r := range map[string]apiclient.Readiness{
+		"":                      {},
+		"; started 20 warm":     {Starts: faas.Starts{Warm: 20}},
+		"; took 12 ms to build": {MeanUs: faas.Times{Init: 12_000}},
+		"; started 1 cold, 2 restored, 30 warm; took 2.5 ms to build, 9 µs to restore, 42 µs to run, 3 µs to reset": {
+			Starts: faas.Starts{Cold: 1, Restored: 2, Warm: 30}, MeanUs: faas.Times{Init: 2500, Restore: 9, Run: 42, Reset: 3},
+		},
+	} {
+		if got := started(r); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -121,9 +121,39 @@ func descriptionRows(d *apiclient.Description, now time.Time) [][]string {
 	rows = append(rows, column("Imports", imports(f.Imports))...)
 	workers := make([]string, len(d.Workers))
 	for i, w := range d.Workers {
-		workers[i] = fmt.Sprintf("%s: %d ready, %d running", w.ID, w.Ready, w.Running)
+		workers[i] = fmt.Sprintf("%s: %d ready, %d running%s", w.ID, w.Ready, w.Running, started(w))
 	}
 	return append(rows, column("Workers", workers)...)
+}
+
+// started says how the calls of a function began on a worker and what that took, on average, as
+// "; started 1 cold, 20 warm; took 3.1 ms to build, 40 µs to run, 2 µs to reset".
+func started(w apiclient.Readiness) string {
+	var kinds, took []string
+	for _, k := range []struct {
+		n    uint64
+		kind faas.StartKind
+	}{{w.Starts.Cold, faas.Cold}, {w.Starts.Restored, faas.Restored}, {w.Starts.Warm, faas.Warm}} {
+		if k.n > 0 {
+			kinds = append(kinds, fmt.Sprintf("%d %s", k.n, k.kind))
+		}
+	}
+	for _, m := range []struct {
+		us   int64
+		what string
+	}{{w.MeanUs.Init, "build"}, {w.MeanUs.Restore, "restore"}, {w.MeanUs.Run, "run"}, {w.MeanUs.Reset, "reset"}} {
+		if m.us > 0 {
+			took = append(took, humanDuration(time.Duration(m.us)*time.Microsecond)+" to "+m.what)
+		}
+	}
+	out := ""
+	if len(kinds) > 0 {
+		out = "; started " + strings.Join(kinds, ", ")
+	}
+	if len(took) > 0 {
+		out += "; took " + strings.Join(took, ", ")
+	}
+	return out
 }
 
 func when(now, t time.Time) string {
@@ -144,6 +174,7 @@ func settingRows(s faas.Settings) [][]string {
 		{"Concurrency", orDefault(s.Concurrency == 0, strconv.Itoa(s.Concurrency), "the worker's slots")},
 		{"Min warm", orDefault(s.MinWarm == 0, strconv.Itoa(s.MinWarm), "0")},
 		{"Keep alive", orDefault(s.KeepAlive == 0, s.KeepAlive.String(), faas.Duration(faas.DefaultKeepAlive).String())},
+		{"Reset", orDefault(s.Reset == "", string(s.Reset), string(faas.ResetAlways))},
 	}
 	return append(rows, column("Env", env)...)
 }

@@ -140,6 +140,8 @@ type Function struct {
 		ID      faas.WorkerID `json:"id"`
 		Ready   int           `json:"ready"`
 		Running int           `json:"running"`
+		Starts  faas.Starts   `json:"starts"`
+		MeanUs  faas.Times    `json:"mean_us"`
 	} `json:"workers"`
 }
 

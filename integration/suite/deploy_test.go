@@ -227,8 +227,8 @@ func watSays(word string) string {
 // Guarantee 6: settings out of their range are refused by key, value and range.
 func TestSettings(t *testing.T) {
 	s := start(t, standalone.Config{})
-	d := s.Deploy(t, "t/set", wasm(t, watEcho), "memory=1MiB", "timeout=2s", "concurrency=3", "min_warm=2", "keep_alive=1m", "env.LEVEL=a=b & c")
-	if got := fmt.Sprintf("%+v", d.Settings); got != "{Memory:1MiB Timeout:2s Concurrency:3 MinWarm:2 KeepAlive:1m Env:map[LEVEL:a=b & c]}" {
+	d := s.Deploy(t, "t/set", wasm(t, watEcho), "memory=1MiB", "timeout=2s", "concurrency=3", "min_warm=2", "keep_alive=1m", "reset=never", "env.LEVEL=a=b & c")
+	if got := fmt.Sprintf("%+v", d.Settings); got != "{Memory:1MiB Timeout:2s Concurrency:3 MinWarm:2 KeepAlive:1m Reset:never Env:map[LEVEL:a=b & c]}" {
 		t.Errorf("settings of the query: %s", got)
 	}
 	for _, c := range []struct {
@@ -245,6 +245,7 @@ func TestSettings(t *testing.T) {
 		{`{"concurrency":-1}`, []string{"concurrency", "-1", "from 0 to 100000"}},
 		{`{"min_warm":1000000}`, []string{"min_warm", "1000000", "from 0 to 100000"}},
 		{`{"keep_alive":"25h"}`, []string{"keep_alive", "25h", "24h"}},
+		{`{"reset":"sometimes"}`, []string{"reset", "sometimes", `"always" or "never"`}},
 		{`{"env":{"1A":"x"}}`, []string{"env", "1A", "digit"}},
 		{`{"env":{"A":"x\u0000y"}}`, []string{"env", "A", "zero byte"}},
 		{`{"env":{"A":"` + strings.Repeat("x", 65<<10) + `"}}`, []string{"larger than 64KiB"}},
@@ -272,6 +273,7 @@ func TestSettings(t *testing.T) {
 	}{
 		{"memory=5GiB", []string{"memory", "5GiB", "from 256KiB to 4GiB"}},
 		{"concurrency=many", []string{"concurrency", `"many"`, "whole number"}},
+		{"reset=sometimes", []string{"reset", "sometimes", `"always" or "never"`}},
 		{"speed=11", []string{`"speed"`, "memory, timeout"}},
 	} {
 		a := s.Must(t, framework.Request{Method: http.MethodPut, Path: "/v1/functions/t/set", Query: c.query, Body: wasm(t, watEcho)})

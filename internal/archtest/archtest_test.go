@@ -129,6 +129,8 @@ func TestNoCgo(t *testing.T) {
 	one(t, checkNoCgo([]pkg{{path: "services/gateway", deps: []string{"runtime/cgo"}}}), "runtime/cgo")
 	one(t, checkNoCgo([]pkg{{path: "cmd/shoal", deps: []string{"./services/standalone"}}}), "services/standalone")
 	one(t, checkNoCgo([]pkg{{path: "bus", deps: []string{"github.com/nats-io/nats-server/v2/server"}}}), "nats-server")
+	one(t, checkNoCgo([]pkg{{path: "cmd/shoal", deps: []string{"github.com/prometheus/client_golang/prometheus"}}}), "prometheus")
+	one(t, checkNoCgo([]pkg{{path: "services/gateway", deps: []string{"github.com/prometheus/client_golang/prometheus"}}}), "")
 }
 
 func TestFiles(t *testing.T) {

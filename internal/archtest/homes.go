@@ -84,6 +84,10 @@ var homes = []home{
 		why: "spans and metrics are named in one file per service",
 	},
 	{
+		dep: "github.com/prometheus/...", in: []string{"libs/telemetry/metrics"},
+		why: "how metrics are exposed is one package's business; services name them",
+	},
+	{
 		dep: "golang.org/x/sys/...", in: []string{"libs/...", "services/...", "cmd/...", "internal/...", "integration/..."}, tests: everywhere,
 		why: "system calls that package syscall lacks",
 	},

@@ -18,6 +18,9 @@ const (
 	headerWorker   = "Shoal-Worker"
 	headerStart    = "Shoal-Start"
 	headerDuration = "Shoal-Duration-Us"
+	headerInit     = "Shoal-Init-Us"
+	headerRestore  = "Shoal-Restore-Us"
+	headerReset    = "Shoal-Reset-Us"
 )
 
 // grace is how much longer than a call's own timeout the client waits for the word of its end.
@@ -39,7 +42,9 @@ type Output struct {
 	Worker   faas.WorkerID
 	Start    faas.StartKind
 	Duration time.Duration // of the guest's run
-	Header   http.Header   // as it came
+	// What was done for its Faaslet, as faas.Result has it; 0 for what was not.
+	Init, Restore, Reset time.Duration
+	Header               http.Header // as it came
 }
 
 // Call calls a function and returns as soon as its output begins. When ctx ends the call is cancelled, even while the
@@ -91,8 +96,12 @@ func (c *Client) output(resp *http.Response) (*Output, error) {
 	if out.Call, err = faas.ParseCallID(resp.Header.Get(headerCall)); err != nil {
 		return nil, &notGatewayError{url: c.URL(), why: "its answer to a call has no " + headerCall}
 	}
-	if us, err := strconv.ParseInt(resp.Header.Get(headerDuration), 10, 64); err == nil {
-		out.Duration = time.Duration(us) * time.Microsecond
+	for header, d := range map[string]*time.Duration{
+		headerDuration: &out.Duration, headerInit: &out.Init, headerRestore: &out.Restore, headerReset: &out.Reset,
+	} {
+		if us, err := strconv.ParseInt(resp.Header.Get(header), 10, 64); err == nil {
+			*d = time.Duration(us) * time.Microsecond
+		}
 	}
 	return out, nil
 }

@@ -20,16 +20,17 @@ type Settings struct {
 	Concurrency *int
 	MinWarm     *int
 	KeepAlive   *faas.Duration
+	Reset       *faas.Reset
 	Env         map[string]string // variables to set; the others stay
 	// Unset names what goes back to the platform's default: "memory", "timeout", "concurrency", "min_warm",
-	// "keep_alive", "env" for the whole environment, "env.KEY" for one variable. Deploy does not take it.
+	// "keep_alive", "reset", "env" for the whole environment, "env.KEY" for one variable. Deploy does not take it.
 	Unset []string
 }
 
 // IsZero reports whether s changes nothing.
 func (s Settings) IsZero() bool {
 	return s.Memory == nil && s.Timeout == nil && s.Concurrency == nil && s.MinWarm == nil && s.KeepAlive == nil &&
-		len(s.Env) == 0 && len(s.Unset) == 0
+		s.Reset == nil && len(s.Env) == 0 && len(s.Unset) == 0
 }
 
 // fields returns the plain settings that s changes, as text.
@@ -49,6 +50,9 @@ func (s Settings) fields() map[string]string {
 	}
 	if s.KeepAlive != nil {
 		f["keep_alive"] = s.KeepAlive.String()
+	}
+	if s.Reset != nil {
+		f["reset"] = string(*s.Reset)
 	}
 	return f
 }
@@ -87,14 +91,14 @@ func (s Settings) mergePatch() ([]byte, error) {
 	wholeEnv := false
 	for _, name := range s.Unset {
 		switch name {
-		case "memory", "timeout", "concurrency", "min_warm", "keep_alive":
+		case "memory", "timeout", "concurrency", "min_warm", "keep_alive", "reset":
 			p[name] = nil
 		case "env":
 			wholeEnv = true
 		default:
 			if len(name) < 5 || name[:4] != "env." {
 				return nil, faas.Errorf(faas.BadRequest, "no setting is called %q", name).
-					Hint("memory, timeout, concurrency, min_warm, keep_alive, env or env.KEY")
+					Hint("memory, timeout, concurrency, min_warm, keep_alive, reset, env or env.KEY")
 			}
 			env[name[4:]] = nil
 		}
@@ -206,6 +210,8 @@ type Readiness struct {
 	ID      faas.WorkerID `json:"id"`
 	Ready   int           `json:"ready"`   // idle Faaslets
 	Running int           `json:"running"` // calls
+	Starts  faas.Starts   `json:"starts"`  // of calls since the worker has the version
+	MeanUs  faas.Times    `json:"mean_us"` // of the last few
 }
 
 // Function returns one function.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
@@ -38,9 +39,13 @@ type Faaslet struct {
 	instance *capi.Instance
 	memory   int64       // bytes of linear memory, as last measured
 	sound    bool        // the last call ended in a way that leaves the instance usable
+	returned bool        // the guest's function returned in the last call, and with 0
+	refused  uint32      // grows that were refused before the last call
 	image    *capi.Image // what it was restored from, nil when it can't be reset
 	// What initialized found: others may begin from what the initialisers left; it depends on arguments and environment.
 	shareable, own bool
+	birth          Birth       // not changed any more once New has returned
+	reset          ResetResult // of the last one
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the Setup's Image has and calls the function with which the module renews itself, if there is one.
@@ -71,8 +76,10 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 	}
 	f := &Faaslet{module: m, setup: s, limit: limit}
 	f.host.faaslet = f
+	began := time.Now()
 	err := f.start(ctx)
 	if err == nil {
+		f.birth.Took = time.Since(began)
 		return f, nil
 	}
 	f.Close()
@@ -120,9 +127,11 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 	}
 	if image != nil {
 		if memory, _ := image.Size(); memory > int64(f.limit) { // taken under another limit: the initialisers shall say so
+			f.birth.Kind = faas.Cold
 			return f.runInits(ctx)
 		}
 	}
+	f.birth.Kind = bornOf(image)
 	if image == nil {
 		if err := f.runInits(ctx); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
 	"golang.org/x/sys/unix"
@@ -199,22 +200,33 @@ func (f *Faaslet) restore(image *capi.Image) *faas.Error {
 // Reset makes f ready for another call after Run: memory and globals are again what they were before the first one, and
 // nothing of the calls so far is left. A module that renews itself does so then, for at most 20 ms. It reports false when
 // that can't be done, or costs more than a new Faaslet: there is no image, memory grew, more than 8 MiB of it was written,
-// the call ended in an internal error, or the guest did not renew itself. f is to be closed then.
+// the call ended in an internal error, or the guest did not renew itself. f is to be closed then. LastReset has more.
 func (f *Faaslet) Reset() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.state != spent || !f.sound || f.image == nil {
-		return false
+	began := time.Now()
+	why, err := f.putBack()
+	f.reset = ResetResult{Took: time.Since(began), Why: why, Err: err}
+	return why == ""
+}
+
+// putBack is Reset, and returns why it can't be done. Preconditions: f.mu is held.
+func (f *Faaslet) putBack() (NotReset, *faas.Error) {
+	switch {
+	case f.state != spent, !f.sound:
+		return Unsound, nil
+	case f.image == nil:
+		return NoImage, nil
 	}
-	f.sound = false
-	if _, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), maxDirty); !ok {
-		return false
+	f.sound, f.refused = false, 0
+	if pages, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), maxDirty); !ok {
+		return notReset(pages), nil
 	}
-	if !f.renewWithin(renewTime) {
-		return false
+	if err := f.renewWithin(renewTime); err != nil {
+		return NotRenewed, err
 	}
 	f.step(ready)
-	return true
+	return "", nil
 }
 
 // Global is a mutable global of a module and its value.
@@ -319,6 +331,12 @@ func (c *images) drop(bytes int64) {
 	defer c.mu.Unlock()
 	c.n--
 	c.bytes -= bytes
+}
+
+func (c *images) count() (n int, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n, c.bytes
 }
 
 // maxImages is how many images the limit on descriptors allows.

@@ -53,11 +53,15 @@ type Stats struct {
 	MaxFaaslets int       // New refuses beyond it
 	Modules     int       // loaded ones
 	Memory      faas.Size // of all linear memories, as they were last measured: after New and after Run
+	Images      int
+	ImageMemory faas.Size // of the linear memories that images are of; they keep no more than that
 }
 
 // Stats returns what e holds. The numbers are taken one after the other.
 func (e *Engine) Stats() Stats {
+	images, bytes := e.images.count()
 	return Stats{
+		Images: images, ImageMemory: faas.Size(bytes),
 		Faaslets:    int(e.faaslets.Load()),
 		MaxFaaslets: int(e.max),
 		Modules:     int(e.modules.Load()),

@@ -73,7 +73,7 @@ func (f *Faaslet) exited(code int32, trace []faas.Frame) *faas.Error {
 
 // orOutOfMemory makes e out_of_memory when the guest was refused memory before.
 func (f *Faaslet) orOutOfMemory(e *faas.Error) *faas.Error {
-	if f.instance.Refused() == 0 {
+	if f.instance.Refused() == f.refused {
 		return e
 	}
 	e.Code = faas.OutOfMemory

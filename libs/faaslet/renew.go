@@ -55,10 +55,10 @@ func (f *Faaslet) renew(ctx context.Context) *faas.Error {
 	return err
 }
 
-// renewWithin is renew at a reset, and reports whether it went well.
-func (f *Faaslet) renewWithin(limit time.Duration) bool {
+// renewWithin is renew at a reset.
+func (f *Faaslet) renewWithin(limit time.Duration) *faas.Error {
 	if !f.module.renews {
-		return true
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -66,7 +66,7 @@ func (f *Faaslet) renewWithin(limit time.Duration) bool {
 	defer f.host.end()
 	err := f.renew(ctx)
 	f.measure()
-	return err == nil
+	return err
 }
 
 // callRestored runs the guest's function as a call of its own: what it is told does not count as the initialiser's.

@@ -170,6 +170,9 @@ func TestRestoredFailsAtAReset(t *testing.T) {
 				if f.Reset() {
 					t.Error("reset")
 				}
+				if r := f.LastReset(); r.Why != NotRenewed || r.Err == nil {
+					t.Errorf("%+v", r)
+				}
 				if o := runWith(t.Context(), f, ""); o.Err == nil || o.Err.Code != faas.Internal {
 					t.Errorf("a call in it ended with %v", o.Err)
 				}

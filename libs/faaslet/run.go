@@ -31,6 +31,7 @@ func (f *Faaslet) Run(ctx context.Context, c *hostapi.Call) Outcome {
 		return Outcome{Err: faas.Errorf(faas.Internal, "the Faaslet is not ready for a call: it is %s", f.state)}
 	}
 	f.step(running)
+	f.returned = true // unless the guest runs and does not
 	o := Outcome{Memory: faas.Size(f.memory)}
 	if ctx.Err() != nil {
 		o.Err = endOf(ctx)
@@ -56,6 +57,7 @@ func (f *Faaslet) run(ctx context.Context, c *hostapi.Call, o *Outcome) {
 	stop()
 	f.measure()
 	o.Memory = faas.Size(f.memory)
+	f.returned = fail == nil && code == 0
 	if fail != nil {
 		o.Err = f.failed(ctx, fail)
 	} else if code != 0 {

@@ -65,9 +65,10 @@ func (g *Gateway) natsCall(m *nats.Msg) {
 		g.complain(m)
 		return
 	}
+	began := time.Now()
 	n, err := bus.ParseCallSubject(m.Subject)
 	if err != nil {
-		g.reply(bus.EncodeError(err, m.Reply))
+		g.refuse(m, err)
 		return
 	}
 	c, refusal := g.newCall(n, first(m, bus.HeaderTimeout), first(m, bus.HeaderTrace))
@@ -75,24 +76,31 @@ func (g *Gateway) natsCall(m *nats.Msg) {
 		refusal = tooLarge(g.cfg.MaxInput)
 	}
 	if refusal != nil {
-		g.reply(bus.EncodeError(refusal, m.Reply))
+		g.refuse(m, refusal)
 		return
 	}
 	release := g.bodies.take(int64(len(m.Data)))
 	if release == nil {
-		g.reply(bus.EncodeError(g.bodies.refusal(), m.Reply))
+		g.refuse(m, g.bodies.refusal())
 		return
 	}
 	c.Input = m.Data
 	reply := m.Reply
 	g.hold(c, func(r *faas.Result) {
 		release()
+		g.meters.nats.ended(began, r)
 		if r.Body != nil {
 			g.background.Go(func() { g.replyBody(r, reply) })
 			return
 		}
 		g.reply(bus.EncodeResult(r, reply))
 	})
+}
+
+// refuse answers a NATS client's call that is not taken.
+func (g *Gateway) refuse(m *nats.Msg, err error) {
+	g.meters.nats.refused(err)
+	g.reply(bus.EncodeError(err, m.Reply))
 }
 
 // complain says, at most once a second, that a client wants its answer where clients may not publish.

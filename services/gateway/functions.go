@@ -41,6 +41,8 @@ type readiness struct {
 	ID      faas.WorkerID `json:"id"`
 	Ready   int           `json:"ready"`
 	Running int           `json:"running"`
+	Starts  faas.Starts   `json:"starts"`
+	MeanUs  faas.Times    `json:"mean_us"`
 }
 
 // putFunction deploys: the body is a WebAssembly module, the query has settings.
@@ -141,7 +143,7 @@ func (g *Gateway) getFunction(w http.ResponseWriter, r *http.Request) {
 	for _, m := range g.cfg.Members.Snapshot() {
 		for _, c := range m.Warm {
 			if c.Name == n && c.Version == fn.Version {
-				doc.Workers = append(doc.Workers, readiness{m.ID, c.Ready, c.Running})
+				doc.Workers = append(doc.Workers, readiness{m.ID, c.Ready, c.Running, c.Starts, c.MeanUs})
 			}
 		}
 	}
@@ -209,7 +211,7 @@ func querySettings(r *http.Request) (json.RawMessage, error) {
 			continue
 		}
 		switch key {
-		case "memory", "timeout", "keep_alive":
+		case "memory", "timeout", "keep_alive", "reset":
 			patch[key] = value
 		case "concurrency", "min_warm":
 			v, err := strconv.Atoi(value)
@@ -219,7 +221,7 @@ func querySettings(r *http.Request) (json.RawMessage, error) {
 			patch[key] = v
 		default:
 			return nil, faas.Errorf(faas.BadRequest, "no setting is called %q", key).
-				Hint("memory, timeout, concurrency, min_warm, keep_alive or env.KEY")
+				Hint("memory, timeout, concurrency, min_warm, keep_alive, reset or env.KEY")
 		}
 	}
 	if len(env) > 0 {

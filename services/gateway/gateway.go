@@ -26,6 +26,7 @@ import (
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 )
 
 // Config is what a gateway is made of. Connections, stores, view and members stay their owner's, who runs them.
@@ -38,11 +39,12 @@ type Config struct {
 	Modules      *objectstore.Store
 	Payloads     *objectstore.Store // bodies that are too large for a message
 	Members      *members.Members
-	MaxCalls     int           // held at once; default 10 000
-	MaxInput     faas.Size     // of a call; default faas.DefaultBody
-	MaxModule    faas.Size     // default faas.DefaultModule
-	MaxBodies    faas.Size     // memory that bodies of all calls take together; default 1 GiB
-	DrainTimeout time.Duration // how long Run waits for calls when its context ends; default faas.DefaultTimeout
+	MaxCalls     int              // held at once; default 10 000
+	MaxInput     faas.Size        // of a call; default faas.DefaultBody
+	MaxModule    faas.Size        // default faas.DefaultModule
+	MaxBodies    faas.Size        // memory that bodies of all calls take together; default 1 GiB
+	DrainTimeout time.Duration    // how long Run waits for calls when its context ends; default faas.DefaultTimeout
+	Metrics      *metrics.Metrics // the gateway's go there, and all of them are at /metrics; nil for none
 	Log          *slog.Logger
 }
 
@@ -94,6 +96,7 @@ type Gateway struct {
 	holder *holder.Holder
 	ready  chan struct{}
 
+	meters     *meters
 	bodies     *bodies
 	warned     atomic.Int64   // when a client's reply subject was last complained of, in Unix seconds
 	background sync.WaitGroup // bodies being fetched for NATS clients, and deletions of those that were delivered
@@ -109,6 +112,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.routes = newRoutes()
 	g.holder = holder.New(cfg.Calls, cfg.Control, g.routes, cfg.Log)
 	g.holder.OnDropped(g.discard)
+	g.meters = newMeters(g)
 	return g, nil
 }
 
@@ -118,6 +122,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // Run serves until ctx ends, then takes no more calls, waits for those it holds, and returns.
 func (g *Gateway) Run(ctx context.Context) error {
 	defer g.cfg.Listener.Close()
+	defer g.meters.group.Close()
 	if err := ensureLogStream(ctx, g.cfg.JetStream, g.log); err != nil {
 		return err
 	}

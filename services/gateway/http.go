@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
@@ -44,25 +45,31 @@ func (g *Gateway) table() []route {
 		{"GET /v1/workers", g.listWorkers},
 		{"GET /healthz", g.healthz},
 		{"GET /readyz", g.readyz},
+		{"GET /metrics", g.cfg.Metrics.Handler().ServeHTTP},
 		{"GET /openapi.yaml", g.openapi},
 	}
 }
 
 // postCall runs a function: the request's body is its input, the answer's body its output.
 func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	refuse := func(err error) {
+		g.meters.http.refused(err)
+		problem(w, err)
+	}
 	n, err := pathName(r)
 	if err != nil {
-		problem(w, err)
+		refuse(err)
 		return
 	}
 	c, refusal := g.newCall(n, r.Header.Get(bus.HeaderTimeout), r.Header.Get(bus.HeaderTrace))
 	if refusal != nil {
-		problem(w, refusal)
+		refuse(refusal)
 		return
 	}
 	release, err := g.readInput(w, r, c)
 	if err != nil {
-		problem(w, err)
+		refuse(err)
 		return
 	}
 	defer release()
@@ -78,6 +85,7 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 		handle.Cancel(faas.Errorf(faas.Cancelled, "the client left"))
 		res = <-answered
 	}
+	g.meters.http.ended(began, res)
 	h := w.Header()
 	h[bus.HeaderCall] = []string{res.Call.String()}
 	if res.Worker != "" {
@@ -86,6 +94,9 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 	if res.Start != "" {
 		h[bus.HeaderStart] = []string{string(res.Start)}
 		h[bus.HeaderDuration] = []string{strconv.FormatInt(res.Duration.Microseconds(), 10)}
+		if header, us := bus.StartTime(res); us > 0 {
+			h[header] = []string{strconv.FormatInt(us, 10)}
+		}
 	}
 	if res.Err != nil {
 		if c.TraceParent != "" {

@@ -22,6 +22,7 @@ import (
 	"github.com/shoal-run/shoal/bus/members"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 )
 
 const (
@@ -36,6 +37,7 @@ type Config struct {
 	NC      *nats.Conn       // calls
 	Control *nats.Conn       // events; NC when nil
 	Members *members.Members // run by the caller; when nil the planner runs its own on Control
+	Metrics *metrics.Metrics // where the planner's are told; nil for nowhere
 	Log     *slog.Logger
 }
 
@@ -43,6 +45,7 @@ type Config struct {
 type Planner struct {
 	cfg     Config
 	members *members.Members
+	meters  *meters
 	ready   chan struct{}
 	kick    chan struct{} // has a value when routes may be due
 
@@ -68,6 +71,7 @@ func New(cfg Config) *Planner {
 	if p.members == nil {
 		p.members = members.New(members.Config{NC: cfg.Control, Log: cfg.Log})
 	}
+	p.meters = newMeters(p)
 	return p
 }
 
@@ -76,6 +80,7 @@ func (p *Planner) Ready() <-chan struct{} { return p.ready }
 
 // Run places calls until ctx ends, and returns when the last one that it took was passed on. It may run once.
 func (p *Planner) Run(ctx context.Context) error {
+	defer p.meters.group.Close()
 	p.members.OnChange(p.changed)
 	p.members.OnBeat(p.beat)
 	var g service.Group
@@ -204,7 +209,9 @@ func (p *Planner) plan(m *nats.Msg) {
 			code = faas.TooLarge
 		}
 		p.refuse(m, faas.Errorf(code, "the call could not be passed on to %s: %s", id, err))
+		return
 	}
+	p.meters.placed.Add()
 }
 
 // place chooses a worker for c, or says why there is none.
@@ -235,6 +242,7 @@ func (p *Planner) place(c *faas.Call, now time.Time) (faas.WorkerID, *faas.Error
 }
 
 func (p *Planner) refuse(m *nats.Msg, err *faas.Error) {
+	p.meters.refused.Of(err.Code).Add()
 	if m.Reply == "" {
 		return
 	}

@@ -16,12 +16,14 @@ import (
 	"github.com/shoal-run/shoal/libs/config"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 )
 
 // Process is what a Program's wiring gets of the process.
 type Process struct {
-	Log    *slog.Logger
-	Health *service.Health
+	Log     *slog.Logger
+	Health  *service.Health
+	Metrics *metrics.Metrics // of the process; served at its health address, or where Wire sees to them
 
 	name   string
 	common *common

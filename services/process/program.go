@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 
 	"github.com/shoal-run/shoal/libs/config"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 )
 
 // Program is a service as a process. It runs once.
@@ -101,7 +103,7 @@ func (p *Program) check(set *config.Set) error {
 		err = errors.Join(err, p.Check(set))
 	}
 	if err != nil {
-		return err // which files are meant is not known
+		return err // which files are meant is not meters
 	}
 	err = p.common.nats.checkFiles(set)
 	if p.Files != nil {
@@ -139,7 +141,12 @@ func exitCode(err error) int {
 func (p *Program) serve(ctx context.Context, log *slog.Logger, set *config.Set) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	proc := &Process{Log: log, Health: &service.Health{}, name: p.Name, common: &p.common, set: set, stop: stop}
+	meters, err := metrics.New()
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	defer meters.Close()
+	proc := &Process{Log: log, Health: &service.Health{}, Metrics: meters, name: p.Name, common: &p.common, set: set, stop: stop}
 	defer proc.close() // the parts have ended
 	if err := proc.probes(); err != nil {
 		return err
@@ -170,7 +177,7 @@ func (p *Program) serve(ctx context.Context, log *slog.Logger, set *config.Set) 
 // failure is the cause of a context that a part ended because it can't go on.
 type failure struct{ error }
 
-// probes serves /healthz and /readyz until the process closes what it has opened.
+// probes serves /healthz, /readyz and /metrics until the process closes what it has opened.
 func (p *Process) probes() error {
 	if p.common.health == "" || p.common.health == healthOff {
 		return nil
@@ -180,6 +187,9 @@ func (p *Process) probes() error {
 		return err
 	}
 	p.Log.Info("probes answer", "health", l.Addr().String())
-	p.background("probes", func(ctx context.Context) error { return service.Serve(ctx, l, p.Health.Handler(), p.Log) })
+	mux := http.NewServeMux()
+	mux.Handle("/", p.Health.Handler())
+	mux.Handle("GET /metrics", p.Metrics.Handler())
+	p.background("probes", func(ctx context.Context) error { return service.Serve(ctx, l, mux, p.Log) })
 	return nil
 }

@@ -34,7 +34,7 @@ func (c *common) keys(health bool) []config.Key {
 	if health {
 		keys = append(keys, config.Key{
 			Name: "health", Value: config.Address(&c.health, healthOff),
-			What: "where `/healthz` and `/readyz` answer over HTTP; nothing else is served there",
+			What: "where `/healthz`, `/readyz` and `/metrics` answer over HTTP; nothing else is served there",
 		})
 	}
 	return append(keys,

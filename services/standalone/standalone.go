@@ -22,6 +22,7 @@ import (
 	"github.com/shoal-run/shoal/libs/natsd"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 	"github.com/shoal-run/shoal/services/gateway"
 	"github.com/shoal-run/shoal/services/planner"
 	"github.com/shoal-run/shoal/services/process"
@@ -117,6 +118,11 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	if err != nil {
 		return nil, err
 	}
+	meters, err := metrics.New()
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	s.onClose(meters.Close)
 	compiler := compile.Compiler{}
 	table := hostapi.New()
 	engine, err := faaslet.NewEngine(faaslet.Config{Table: table, Log: s.log})
@@ -129,7 +135,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	known := members.New(members.Config{NC: control, Log: s.log})
 	up, err := upload.New(upload.Config{
 		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Compiler: compiler, Capturer: compiler, Key: s.key, EngineVersion: engine.Version(),
-		CPU: artefact.CPUFeatures(), Host: table.Types, MaxModule: s.cfg.MaxModule, Log: s.log,
+		CPU: artefact.CPUFeatures(), Host: table.Types, MaxModule: s.cfg.MaxModule, Metrics: meters, Log: s.log,
 	})
 	if err != nil {
 		return nil, err
@@ -138,7 +144,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	place := planner.New(planner.Config{NC: placing, Control: control, Members: known, Log: s.log})
+	place := planner.New(planner.Config{NC: placing, Control: control, Members: known, Metrics: meters, Log: s.log})
 
 	var seq service.Sequence
 	seq.Add("registry", view.Run, view.Ready())
@@ -156,7 +162,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 		life := worker.Lives(worker.Config{
 			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Protos: protos, Payloads: stores.Payloads, Functions: view,
 			Slots: s.slots(), Queue: s.cfg.Queue, MaxInput: s.cfg.MaxInput, MaxOutput: s.cfg.MaxOutput, MemoryLimit: s.memoryLimit(),
-			CPUFeatures: artefact.CPUFeatures(), DrainTimeout: s.drain(), Log: s.log,
+			CPUFeatures: artefact.CPUFeatures(), DrainTimeout: s.drain(), Metrics: meters, Log: s.log,
 		})
 		seq.Add(name, life.Run, life.Ready())
 	}
@@ -171,7 +177,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	front, err := gateway.New(gateway.Config{
 		Listener: s.listener, Calls: holding, Control: control, JetStream: stores.JetStream, Functions: view,
 		Modules: stores.Modules, Payloads: stores.Payloads, Members: known,
-		MaxInput: s.cfg.MaxInput, MaxModule: s.cfg.MaxModule, DrainTimeout: s.drain(), Log: s.log,
+		MaxInput: s.cfg.MaxInput, MaxModule: s.cfg.MaxModule, DrainTimeout: s.drain(), Metrics: meters, Log: s.log,
 	})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,76 @@ func TestRestart(t *testing.T) {
 	compiled, err := os.ReadDir(data + "/compiled")
 	if err == nil && len(compiled) > 0 {
 		t.Errorf("the worker compiled %d modules itself", len(compiled))
+	}
+}
+
+// One address tells of every service, for both doors, and of each worker by its name.
+func TestMetrics(t *testing.T) {
+	at, _ := up(t, standalone.Config{Workers: 2, Slots: 4})
+	deploy(t, at, "me/echo", watEcho)
+	if resp, out := do(t, "POST", at.HTTP+"/v1/call/me/echo", strings.NewReader("x")); resp.StatusCode != 200 {
+		t.Fatalf("%s %s", resp.Status, out)
+	}
+	nc, err := nats.Connect(at.NATS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if _, err := bus.NewClient(nc).Call(t.Context(), faas.Name{Tenant: "me", Function: "echo"}, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	do(t, "POST", at.HTTP+"/v1/call/me/nobody", nil)
+	_, body := do(t, "PUT", at.HTTP+"/v1/functions/me/broken", strings.NewReader("no module"))
+	if !bytes.Contains(body, []byte("invalid_module")) {
+		t.Fatalf("%s", body)
+	}
+	resp, text := do(t, "GET", at.HTTP+"/metrics", nil)
+	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
+		t.Fatalf("%s %s", resp.Status, resp.Header)
+	}
+	for _, line := range []string{
+		`shoal_gateway_calls_total{code="ok",door="http"} 1`,
+		`shoal_gateway_calls_total{code="ok",door="nats"} 1`,
+		`shoal_gateway_calls_total{code="not_found",door="http"} 1`,
+		`shoal_gateway_call_duration_seconds_count{door="http"} 1`,
+		`shoal_gateway_calls_held 0`,
+		`shoal_gateway_workers 2`,
+		`shoal_planner_workers 2`,
+		`shoal_upload_deploys_total{code="ok"} 1`,
+		`shoal_upload_deploys_total{code="invalid_module"} 1`,
+		`shoal_upload_deploys_running 0`,
+		`shoal_upload_compile_duration_seconds_count 1`,
+		`shoal_worker_slots{worker="worker1"} 4`,
+		`shoal_worker_slots{worker="worker2"} 4`,
+	} {
+		if !bytes.Contains(text, []byte("\n"+line+"\n")) {
+			t.Errorf("no line %q", line)
+		}
+	}
+	for _, name := range []string{"shoal_planner_placements_total", "shoal_engine_faaslets_max", "shoal_engine_modules", "go_goroutines", "process_open_fds"} {
+		if !bytes.Contains(text, []byte("\n"+name)) {
+			t.Errorf("nothing of %s", name)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", text)
+	}
+	// docs/metrics.md has each of them, and no other.
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (shoal_\w+) `).FindAllSubmatch(text, -1) {
+		told[string(m[1])] = true
+		if !bytes.Contains(doc, []byte("`"+string(m[1])+"`")) {
+			t.Errorf("docs/metrics.md does not have %s", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("(?m)`(shoal_(?:worker|engine|gateway|planner|upload)_\\w*[a-z])`").FindAllSubmatch(doc, -1) {
+		if !told[string(m[1])] {
+			t.Errorf("docs/metrics.md has %s, which nobody tells", m[1])
+		}
 	}
 }
 

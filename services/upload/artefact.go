@@ -110,10 +110,11 @@ func refused(err error) bool {
 func (s *Service) compile(ctx context.Context, v faas.Version, module []byte) ([]byte, time.Duration, error) {
 	began := time.Now()
 	payload, err := s.compiled(ctx, module)
+	took := time.Since(began)
+	s.meters.compile.Record(took)
 	if err != nil {
 		return nil, 0, fmt.Errorf("compile: %w", err)
 	}
-	took := time.Since(began)
 	key := s.key(v)
 	head, err := artefact.Sign(s.cfg.Key, key, payload)
 	if err != nil {

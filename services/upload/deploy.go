@@ -99,6 +99,9 @@ func (s *Service) wanted(ctx context.Context, req bus.UploadRequest, info wasmbi
 	if err == nil {
 		err = checkSettings(settings, info.MemoryMin)
 	}
+	if err == nil {
+		err = checkReset(settings, info.Kind)
+	}
 	now := time.Now().UTC()
 	fn = faas.Function{
 		Name: req.Name, Version: req.Version, Kind: info.Kind, Entry: info.Entry, Size: int64(len(module)), Imports: info.Imports,
@@ -230,6 +233,9 @@ func (s *Service) change(ctx context.Context, req bus.UploadRequest, begin func(
 		least, err := s.memoryMin(ctx, old, fn)
 		if err == nil {
 			err = checkSettings(fn.Settings, least)
+		}
+		if err == nil {
+			err = checkReset(fn.Settings, fn.Kind)
 		}
 		if err != nil {
 			return bus.UploadReply{}, err

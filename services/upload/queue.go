@@ -263,6 +263,13 @@ func (q *queue) followed() map[string]bus.UploadState {
 	return out
 }
 
+// counts returns how many jobs wait and run.
+func (q *queue) counts() (waiting, running int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting, q.running
+}
+
 // state is what j is at. Preconditions: the queue's mu is held.
 func (j *job) state() bus.UploadState {
 	if j.running {

@@ -75,6 +75,7 @@ func (s *Service) giveUp(object string) {
 
 // drop answers a job that got no slot, or got one and had to yield it, with what ended it. Its staging object goes later.
 func (s *Service) drop(j *job) {
+	s.meters.ended(j.req.Kind, context.Cause(j.ctx))
 	s.answer(j.msg, bus.EncodeError(context.Cause(j.ctx), j.msg.Reply))
 	if j.staged() {
 		select {
@@ -158,10 +159,14 @@ func (s *Service) do(ctx context.Context, q *queue, j *job) {
 	if j.staged() {
 		s.unstage(ctx, j.req.Object)
 	}
+	if err != nil {
+		err = s.why(j, err)
+	}
+	s.meters.ended(j.req.Kind, err)
 	if err == nil {
 		s.answer(j.msg, &nats.Msg{Subject: j.msg.Reply, Data: bus.Marshal(reply)})
 	} else {
-		s.answer(j.msg, bus.EncodeError(s.why(j, err), j.msg.Reply))
+		s.answer(j.msg, bus.EncodeError(err, j.msg.Reply))
 	}
 	j.cancel(nil)
 }

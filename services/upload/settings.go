@@ -32,6 +32,7 @@ func fields() []field {
 		{"concurrency", func(s *faas.Settings) any { return &s.Concurrency }},
 		{"min_warm", func(s *faas.Settings) any { return &s.MinWarm }},
 		{"keep_alive", func(s *faas.Settings) any { return &s.KeepAlive }},
+		{"reset", func(s *faas.Settings) any { return &s.Reset }},
 	}
 }
 
@@ -75,6 +76,8 @@ func setField(s *faas.Settings, key string, value json.RawMessage) error {
 			*p, err = decode[faas.Duration](value)
 		case *int:
 			*p, err = decode[int](value)
+		case *faas.Reset:
+			*p, err = decodeReset(value)
 		}
 		if err != nil {
 			return faas.Errorf(faas.BadRequest, "setting %s: %.64s: %s", key, value, why(err))
@@ -94,6 +97,18 @@ func decode[T faas.Size | faas.Duration | int](value json.RawMessage) (T, error)
 		return v, nil
 	}
 	return v, json.Unmarshal(value, &v)
+}
+
+// decodeReset returns the value; always is the default, and kept as that.
+func decodeReset(value json.RawMessage) (faas.Reset, error) {
+	var v *faas.Reset
+	if json.Unmarshal(value, &v) != nil || v != nil && *v != faas.ResetAlways && *v != faas.ResetNever {
+		return "", faas.Errorf(faas.BadRequest, "want %q or %q", faas.ResetAlways, faas.ResetNever)
+	}
+	if v == nil || *v == faas.ResetAlways {
+		return "", nil
+	}
+	return *v, nil
 }
 
 // why is what an error of decode tells a person.
@@ -158,6 +173,15 @@ func checkSettings(s faas.Settings, least uint64) error {
 		return outOfRange("keep_alive", s.KeepAlive, 0, faas.Duration(maxKeep))
 	}
 	return checkEnv(s.Env)
+}
+
+// checkReset reports a reset that functions of a kind can't have.
+func checkReset(s faas.Settings, kind faas.Kind) error {
+	if s.Reset == faas.ResetNever && kind == faas.Command {
+		return faas.Errorf(faas.BadRequest, "setting reset: a command can't have %q: each call runs its _start from the beginning, in memory that the one before has used", s.Reset).
+			Hint("build a reactor, which exports handle, or leave the setting at " + string(faas.ResetAlways))
+	}
+	return nil
 }
 
 func outOfRange[T any](key string, value, low, high T) *faas.Error {

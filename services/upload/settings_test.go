@@ -49,6 +49,29 @@ func TestChange(t *testing.T) {
 	}
 }
 
+// What keeps its state between calls is a reactor.
+func TestReset(t *testing.T) {
+	b := newBench(t)
+	reactor := guest{entry: "handle", pages: 1}.bytes()
+	if r := b.mustDeploy("a", reactor, `{"reset": "never"}`); r.Function.Settings.Reset != faas.ResetNever {
+		t.Errorf("%+v", r.Function.Settings)
+	}
+	_, err := b.deploy("a", command("1"), "")
+	wantError(t, err, faas.BadRequest, "reset", "command", "_start")
+	for _, patch := range []string{`{"reset": "always"}`, `{"reset": null}`} {
+		if r, err := b.change(`{"reset": "never"}`); err != nil || r.Function.Settings.Reset != faas.ResetNever {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if r, err := b.change(patch); err != nil || r.Unchanged || r.Function.Settings.Reset != "" {
+			t.Errorf("%s: %+v, %v", patch, r, err)
+		}
+	}
+	if r, err := b.change(`{"reset": "always"}`); err != nil || !r.Unchanged {
+		t.Errorf("always is the default: %+v, %v", r, err)
+	}
+	b.mustDeploy("a", command("1"), "")
+}
+
 func TestBadSettings(t *testing.T) {
 	b := newBench(t)
 	b.mustDeploy("a", guest{entry: "_start", pages: 32}.bytes(), "") // 2 MiB
@@ -70,6 +93,9 @@ func TestBadSettings(t *testing.T) {
 		`{"concurrency": "2"}`:               {"concurrency"},
 		`{"min_warm": 1000000000}`:           {"min_warm", "1000000000"},
 		`{"keep_alive": "9999h"}`:            {"keep_alive", "9999h", "24h"},
+		`{"reset": "sometimes"}`:             {"reset", "sometimes", `"always"`, `"never"`},
+		`{"reset": true}`:                    {"reset", "true", `"always"`, `"never"`},
+		`{"reset": "never"}`:                 {"reset", "command", "_start", "handle"},
 		`{"env": []}`:                        {"env", "object"},
 		`{"env": {"A": 1}}`:                  {"env"},
 		`{"env": {"1A": "x"}}`:               {"env", "1A"},

@@ -32,6 +32,7 @@ import (
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -59,15 +60,16 @@ type Config struct {
 	CPU           string             // the feature set that it compiles for
 	Host          wasmbin.HostFunc   // what a module may import
 
-	MaxModule     faas.Size     // a larger module is refused; default faas.DefaultModule, at most faas.MaxModule
-	Compiles      int           // deploys at once; default 2
-	TenantQueue   int           // deploys of a tenant that wait, beyond which they are refused with rate_limited; default DefaultTenantQueue
-	Queue         int           // deploys that wait, beyond which they are refused with no_capacity; default DefaultQueue
-	CompileWall   time.Duration // of a compilation, which is broken off then; default DefaultCompileWall
-	DeployTimeout time.Duration // of a deploy from its arrival on; default DeployTimeout(CompileWall)
-	Grace         time.Duration // how long objects that no function uses stay; default an hour, more than any call lasts
-	SweepEvery    time.Duration // default 10 minutes
-	Log           *slog.Logger  // default: none
+	MaxModule     faas.Size        // a larger module is refused; default faas.DefaultModule, at most faas.MaxModule
+	Compiles      int              // deploys at once; default 2
+	TenantQueue   int              // deploys of a tenant that wait, beyond which they are refused with rate_limited; default DefaultTenantQueue
+	Queue         int              // deploys that wait, beyond which they are refused with no_capacity; default DefaultQueue
+	CompileWall   time.Duration    // of a compilation, which is broken off then; default DefaultCompileWall
+	DeployTimeout time.Duration    // of a deploy from its arrival on; default DeployTimeout(CompileWall)
+	Grace         time.Duration    // how long objects that no function uses stay; default an hour, more than any call lasts
+	SweepEvery    time.Duration    // default 10 minutes
+	Metrics       *metrics.Metrics // where the service's are told; nil for nowhere
+	Log           *slog.Logger     // default: none
 }
 
 // Defaults of a Config. A module of faas.DefaultModule compiles in DefaultCompileWall on two cores that are busy with
@@ -136,6 +138,7 @@ type Service struct {
 	log   *slog.Logger
 	ready chan struct{}
 
+	meters  *meters
 	deploys *queue
 	changes *queue         // quick ones, which must not wait behind compiles
 	jobs    sync.WaitGroup // goroutines of jobs; grows only while the queues are open
@@ -180,6 +183,7 @@ func New(cfg Config) (*Service, error) {
 	s.changes = newQueue(changers, tenantChanges, changeQueue, func(ctx context.Context, j *job) {
 		s.jobs.Go(func() { s.do(ctx, s.changes, j) })
 	})
+	s.meters = newMeters(s)
 	return s, nil
 }
 
@@ -213,6 +217,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.cancel = cancel
 	s.mu.Unlock()
 	defer close(s.ended)
+	defer s.meters.group.Close()
 
 	subs, err := s.subscribe(ctx)
 	if err != nil {

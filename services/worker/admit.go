@@ -113,6 +113,7 @@ func (w *Worker) reserve(c *faas.Call) (release func(), err *faas.Error) {
 
 // refuse answers a call message that was not taken.
 func (w *Worker) refuse(m *nats.Msg, err error) {
+	w.meters.refusals.Of(faas.CodeOf(err)).Add()
 	if m.Reply == "" {
 		return
 	}

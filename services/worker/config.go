@@ -15,6 +15,7 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/service"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 )
 
 // Config is what a worker is made of. Connections, engine and stores stay their owner's to close, after Run has returned.
@@ -27,16 +28,17 @@ type Config struct {
 	Protos       Protos   // nil has none: Faaslets are restored from what the first one left
 	Payloads     Payloads // bodies that are too large for a message
 	Functions    Functions
-	Slots        int           // running calls; default 4 per core
-	Queue        int           // calls that wait for a slot; default 2 per slot, negative means none
-	MaxInput     faas.Size     // of a call; default faas.DefaultBody
-	MaxOutput    faas.Size     // of a call; default faas.DefaultBody
-	MemoryMark   faas.Size     // resident memory above which idle Faaslets are evicted; default 80 % of what the process may have
-	MemoryLimit  faas.Size     // linear memory that running calls may have together; default DefaultMemoryLimit
-	BeatEvery    time.Duration // default bus.BeatInterval
-	CompileWall  time.Duration // how long Artefacts may take to compile a module; default compile.DefaultWall
-	DrainTimeout time.Duration // default faas.DefaultTimeout
-	CPUFeatures  string        // of this machine, as its artefacts' keys have them
+	Slots        int              // running calls; default 4 per core
+	Queue        int              // calls that wait for a slot; default 2 per slot, negative means none
+	MaxInput     faas.Size        // of a call; default faas.DefaultBody
+	MaxOutput    faas.Size        // of a call; default faas.DefaultBody
+	MemoryMark   faas.Size        // resident memory above which idle Faaslets are evicted; default 80 % of what the process may have
+	MemoryLimit  faas.Size        // linear memory that running calls may have together; default DefaultMemoryLimit
+	BeatEvery    time.Duration    // default bus.BeatInterval
+	CompileWall  time.Duration    // how long Artefacts may take to compile a module; default compile.DefaultWall
+	DrainTimeout time.Duration    // default faas.DefaultTimeout
+	CPUFeatures  string           // of this machine, as its artefacts' keys have them
+	Metrics      *metrics.Metrics // where the worker's are told; nil for nowhere
 	Log          *slog.Logger
 
 	joined func() // called when Ready closes; nil for nothing

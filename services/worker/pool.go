@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -23,6 +24,7 @@ type pool struct {
 	w      *Worker
 	key    poolKey
 	module *faaslet.Module
+	past   past
 
 	mu       sync.Mutex
 	fn       faas.Function  // whose settings the ready ones have
@@ -35,6 +37,13 @@ type pool struct {
 	retired  bool      // make nothing ready any more
 	closed   bool
 	builds   builds // what is known of building
+	keep     bool   // Faaslets keep their state from call to call
+}
+
+// past is what a pool knows of its calls and Faaslets so far.
+type past struct {
+	cold, restored, warm      atomic.Uint64 // calls
+	init, restore, run, reset mean
 }
 
 type ready struct {
@@ -44,8 +53,9 @@ type ready struct {
 
 // lent is a Faaslet on its way through a call, with what it was set up with.
 type lent struct {
-	f   *faaslet.Faaslet
-	set *faaslet.Setup
+	f    *faaslet.Faaslet
+	set  *faaslet.Setup
+	keep bool // its state, for the next call
 }
 
 // acquire returns the pool for a version of a function, loading the module when it is not there, and counts one use of it
@@ -71,7 +81,7 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 	if err != nil {
 		return nil, err
 	}
-	fresh := &pool{w: w, key: key, module: module, fn: fn, set: w.setupOf(fn, v, module), used: time.Now()}
+	fresh := &pool{w: w, key: key, module: module, fn: fn, set: w.setupOf(fn, v, module), keep: keepsState(fn, module), used: time.Now()}
 	for {
 		w.mu.Lock()
 		p = w.pools[key]
@@ -114,7 +124,7 @@ func (p *pool) enter(fn faas.Function) bool {
 	var old []ready
 	if p.fn.Revision < fn.Revision { // not the other way: word of a change comes by two ways
 		p.set.Image.Close()
-		p.fn, p.set, p.builds = fn, p.w.setupOf(fn, p.key.version, p.module), builds{}
+		p.fn, p.set, p.keep, p.builds = fn, p.w.setupOf(fn, p.key.version, p.module), keepsState(fn, p.module), builds{}
 		old, p.ready = p.ready, nil
 		p.retired = fn.Version != p.key.version // it may be the current one again, after a roll-back
 	}
@@ -123,27 +133,46 @@ func (p *pool) enter(fn faas.Function) bool {
 	return true
 }
 
-// take returns a Faaslet for one call: a ready one, or a new one. Preconditions: the caller is between acquire and put.
-func (p *pool) take(ctx context.Context) (lent, faas.StartKind, *faas.Error) {
+// take returns a Faaslet for one call: a ready one, or a new one, and notes in r how it came to be. Preconditions: the
+// caller is between acquire and put.
+func (p *pool) take(ctx context.Context, r *faas.Result) (lent, *faas.Error) {
 	p.mu.Lock()
-	l := lent{set: p.set}
+	l := lent{set: p.set, keep: p.keep}
 	if n := len(p.ready); n > 0 {
 		l.f = p.ready[n-1].f
 		p.ready[n-1] = ready{}
 		p.ready = p.ready[:n-1]
 		p.mu.Unlock()
-		return l, faas.Warm, nil
+		r.Start, r.Reset = faas.Warm, l.f.LastReset().Took
+		return l, nil
 	}
 	p.mu.Unlock()
 	var err *faas.Error
-	l.f, err = p.module.New(ctx, *l.set)
-	return l, faas.Cold, err
+	if l.f, err = p.make(ctx, l.set); err != nil {
+		return l, err
+	}
+	b := l.f.Birth()
+	if r.Start = b.Kind; b.Kind == faas.Restored {
+		r.Restore = b.Took
+	} else {
+		r.Init = b.Took
+	}
+	return l, nil
 }
 
-// giveBack resets a Faaslet that served its call and has it ready for the next one, or closes it and makes up for it.
-// Preconditions: as take's.
+// make makes a Faaslet and notes how long that took.
+func (p *pool) make(ctx context.Context, set *faaslet.Setup) (*faaslet.Faaslet, *faas.Error) {
+	f, err := p.module.New(ctx, *set)
+	if err == nil {
+		p.born(f.Birth())
+	}
+	return f, err
+}
+
+// giveBack resets a Faaslet that served its call and has it ready for the next one, or closes it and makes up for it. One
+// that keeps its state is ready as it is. Preconditions: as take's.
 func (p *pool) giveBack(l lent) {
-	if !p.keeps(l) || !l.f.Reset() || !p.add(l) {
+	if !p.keeps(l) || !p.putBack(l) || !p.add(l, false) {
 		l.f.Close()
 	}
 	p.refill()
@@ -153,17 +182,32 @@ func (p *pool) giveBack(l lent) {
 func (p *pool) keeps(l lent) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.wants(l.set) && len(p.ready) < p.want(p.running-1)
+	return p.wants(l.set) && (l.keep || len(p.ready) < p.want(p.running-1))
 }
 
-// add makes l ready and reports true, unless it is no longer wanted: the caller closes it then.
-func (p *pool) add(l lent) bool {
+// add makes l ready and reports true, unless it is no longer wanted: the caller closes it then. Of Faaslets with a state of
+// their own those that served a call come before those that were built ahead, and the last one that did before all: when
+// there are more than are wanted, it takes the place of the one that was idle for longest.
+func (p *pool) add(l lent, ahead bool) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if !p.wants(l.set) {
+		p.mu.Unlock()
 		return false
 	}
-	p.ready = append(p.ready, ready{l.f, time.Now()})
+	one := ready{l.f, time.Now()}
+	var old []ready
+	switch n := len(p.ready); {
+	case l.keep && ahead && n > 0:
+		one.since = p.ready[0].since // they are in this order
+		p.ready = slices.Insert(p.ready, 0, one)
+	case l.keep && !ahead && n > 0 && n >= p.want(p.running-1):
+		old = []ready{p.ready[0]}
+		p.ready = append(slices.Delete(p.ready, 0, 1), one)
+	default:
+		p.ready = append(p.ready, one)
+	}
+	p.mu.Unlock()
+	closeAll(old)
 	return true
 }
 
@@ -229,7 +273,11 @@ func (p *pool) evict(n int) int {
 func (p *pool) counts() faas.WarmCounts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return faas.WarmCounts{Name: p.key.name, Version: p.key.version, Ready: len(p.ready), Running: p.running}
+	return faas.WarmCounts{
+		Name: p.key.name, Version: p.key.version, Ready: len(p.ready), Running: p.running,
+		Starts: faas.Starts{Cold: p.past.cold.Load(), Restored: p.past.restored.Load(), Warm: p.past.warm.Load()},
+		MeanUs: faas.Times{Init: p.past.init.us(), Restore: p.past.restore.us(), Run: p.past.run.us(), Reset: p.past.reset.us()},
+	}
 }
 
 // retire makes expire close the pool as soon as nobody uses it: its version was replaced or its function removed.

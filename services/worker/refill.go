@@ -79,12 +79,12 @@ func (p *pool) build(limit time.Duration) bool {
 		return true
 	}
 	p.building++
-	l := lent{set: p.set}
+	l := lent{set: p.set, keep: p.keep}
 	p.mu.Unlock()
 
 	began := time.Now()
 	init, cancel := context.WithTimeout(p.w.ahead, limit)
-	f, err := p.module.New(init, *l.set)
+	f, err := p.make(init, l.set)
 	cancel()
 	l.f = f
 
@@ -94,7 +94,7 @@ func (p *pool) build(limit time.Duration) bool {
 		p.builds.took(now.Sub(began), failed, now)
 	}
 	p.mu.Unlock()
-	if err == nil && !p.add(l) {
+	if err == nil && !p.add(l, true) {
 		f.Close()
 	}
 	p.mu.Lock()

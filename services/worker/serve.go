@@ -64,7 +64,7 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 		w.answer(j, r)
 		return p, used
 	}
-	l, start, ferr := p.take(j.ctx)
+	l, ferr := p.take(j.ctx, r)
 	if ferr != nil {
 		r.Err = ferr // has the cause, where the guest was, and what it said
 		w.answer(j, r)
@@ -74,14 +74,16 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: input, Args: l.set.Args, Env: l.set.Env,
 		MaxOutput: int(w.cfg.MaxOutput),
 	}))
-	r.Start, r.Duration, r.Output, r.Err = start, out.Duration, out.Output, out.Err
+	r.Duration, r.Output, r.Err = out.Duration, out.Output, out.Err
 	w.answer(j, r)
+	p.started(r)
 	w.tellLog(j.call, out)
 	return p, l
 }
 
-// answer sends r to the call's holder.
+// answer sends r to the call's holder, if it wants an answer, and counts the call.
 func (w *Worker) answer(j *job, r *faas.Result) {
+	defer w.meters.ended(r)
 	if j.reply == "" {
 		return
 	}
@@ -114,6 +116,12 @@ func memoryOf(fn faas.Function) faas.Size {
 		return faas.DefaultMemory
 	}
 	return fn.Settings.Memory
+}
+
+// keepsState reports whether Faaslets of fn keep what a call leaves in them for the next one. A command never does: the
+// settings of one that says so are of another module.
+func keepsState(fn faas.Function, m *faaslet.Module) bool {
+	return fn.Settings.Reset == faas.ResetNever && m.Info().Kind == faas.Reactor
 }
 
 // setupOf returns how Faaslets of version v of fn are set up, with an image that its Proto-Faaslet fills, or else the first

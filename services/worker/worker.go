@@ -50,6 +50,7 @@ type Worker struct {
 	modules *modules
 	builder *builder
 	logs    logLimiter
+	meters  *meters
 
 	mu        sync.Mutex
 	inflight  map[faas.CallID]*job
@@ -91,6 +92,7 @@ func New(cfg Config) (*Worker, error) {
 	w.ahead, w.endAhead = context.WithCancel(context.Background())
 	w.modules = newModules(cfg.Engine, cfg.Artefacts, cfg.CompileWall, w.log)
 	w.builder = newBuilder()
+	w.meters = newMeters(w)
 	return w, nil
 }
 
@@ -108,6 +110,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer kill(nil)
 	defer w.endAhead()
 	defer w.closeFaaslets()
+	defer w.meters.close()
 
 	w.linked.Store(w.cfg.Calls.Stats().Reconnects)
 	subs, err := w.subscribe(live)

@@ -75,7 +75,7 @@ type fixture struct {
 	events    <-chan *nats.Msg
 }
 
-func start(t *testing.T, change ...func(*Config)) *fixture {
+func start(t testing.TB, change ...func(*Config)) *fixture {
 	t.Helper()
 	srv := bustest.Start(t)
 	engine := faaslettest.Engine(t)
@@ -137,7 +137,7 @@ func result(t *testing.T, ch <-chan *nats.Msg) *faas.Result {
 	return bus.DecodeResult(bustest.Receive(t, ch, 20*time.Second, "answer"))
 }
 
-func (f *fixture) control(t *testing.T, c bus.Control) {
+func (f *fixture) control(t testing.TB, c bus.Control) {
 	t.Helper()
 	if err := f.nc.Publish(bus.WorkerControlSubject(f.ID()), bus.Marshal(c)); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func (f *fixture) control(t *testing.T, c bus.Control) {
 }
 
 // until waits until ok holds.
-func until(t *testing.T, what string, ok func() bool) {
+func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -79,7 +79,7 @@ finishes what it has within ` + "`drain-timeout`" + `, says that it leaves, and 
 **Probes.** ` + "`/healthz`" + ` answers 200 as long as the process lives, ` + "`/readyz`" + ` 200 when it does its work and 503, with what it
 waits for, before that, while it drains and while its NATS server is away. Workers, planners and upload services answer at
 ` + "`health`" + `, gateways at ` + "`http`" + `. A gateway that drains has closed its port: new connections are refused, while calls that are
-held are answered on theirs.
+held are answered on theirs. ` + "`/metrics`" + `, for Prometheus, is at the same addresses: [docs/metrics.md](metrics.md).
 
 **Order.** Processes may start in any order, and before their NATS server: they wait, say so in the log every few seconds,
 and make what is missing in JetStream. The server needs JetStream, and should have ` + "`max_payload: 8MB`" + `: with less, larger bodies

@@ -282,14 +282,24 @@ func (p *Pages) Scans() bool { return p.how == C.SHOAL_SCAN }
 // Close frees p.
 func (p *Pages) Close() { _ = unix.Close(p.fd) }
 
+// What Reset returns instead of pages when there were too many, and when memory has grown.
+const (
+	ResetTooMuch = -1
+	ResetGrew    = -4
+)
+
 // Reset makes in again what img has, if no more than limit pages differ, and forgets that it was killed. It returns how many
 // pages it put back. When it reports false, in is of no more use: memory has grown, too much was written, or the kernel does
-// not answer. Preconditions: in was restored from img, the guest does not run, and nobody kills it.
+// not answer; pages is a negative number then. Preconditions: in was restored from img, the guest does not run, and nobody
+// kills it.
 func (in *Instance) Reset(img *Image, p *Pages, limit int) (pages int, ok bool) {
 	n := int(C.shoal_instance_reset(in.c, img.pre.p, &img.c, C.int(p.fd), p.how, C.size_t(limit)))
 	in.reason = ""
-	return max(n, 0), n >= 0
+	return n, n >= 0
 }
+
+// Unkill forgets that in was killed, as Reset does. Preconditions: the guest does not run, and nobody kills it.
+func (in *Instance) Unkill() { C.shoal_instance_unkill(in.c) }
 
 // dirty reports whether an entry of /proc/self/pagemap is that of a page which differs from what is mapped.
 func dirty(entry uint64) bool { return bool(C.shoal_page_dirty(C.uint64_t(entry))) }

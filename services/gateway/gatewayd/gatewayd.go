@@ -82,7 +82,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		Listener: lobby, Calls: calls, Control: control, JetStream: stores.JetStream, Functions: view,
 		Modules: stores.Modules, Payloads: stores.Payloads, Members: known,
 		MaxCalls: c.maxCalls, MaxInput: c.maxInput, MaxModule: c.maxModule, MaxBodies: c.maxBodies,
-		DrainTimeout: time.Duration(c.drain), Log: p.Log,
+		DrainTimeout: time.Duration(c.drain), Metrics: p.Metrics, Log: p.Log,
 	})
 	if err != nil {
 		return nil, err

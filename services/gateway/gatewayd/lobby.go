@@ -31,6 +31,7 @@ func openLobby(p *process.Process, l net.Listener) *lobby {
 	probes := p.Health.Handler()
 	mux.Handle("/healthz", probes)
 	mux.Handle("/readyz", probes)
+	mux.Handle("/metrics", p.Metrics.Handler())
 	mux.HandleFunc("/", comeBack)
 
 	// Shutdown would drop connections that have come and not yet spoken: the listener is closed, and the server only when

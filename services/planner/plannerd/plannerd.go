@@ -29,7 +29,7 @@ func wire(ctx context.Context, p *process.Process) (*service.Sequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	place := planner.New(planner.Config{NC: calls, Control: control, Log: p.Log})
+	place := planner.New(planner.Config{NC: calls, Control: control, Metrics: p.Metrics, Log: p.Log})
 	p.Health.Check("planner", process.Ready(place.Ready()))
 	var seq service.Sequence
 	seq.Add("planner", place.Run, place.Ready())

@@ -115,7 +115,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		Key: key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: hostapi.New().Types,
 		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, TenantQueue: c.tenantQueue,
 		CompileWall: time.Duration(c.compileWall), DeployTimeout: time.Duration(c.deployTimeout),
-		Grace: time.Duration(c.grace), SweepEvery: time.Duration(c.sweepEvery), Log: p.Log,
+		Grace: time.Duration(c.grace), SweepEvery: time.Duration(c.sweepEvery), Metrics: p.Metrics, Log: p.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -171,7 +171,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		Artefacts: worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log),
 		Protos:    worker.ProtosIn(c.data, pub, stores.Protos, c.protoCache), Payloads: stores.Payloads, Functions: view,
 		Slots: c.slots, Queue: c.queue, MaxInput: c.maxInput, MaxOutput: c.maxOutput, MemoryLimit: c.memoryLimit, MemoryMark: c.memoryMark,
-		CompileWall: time.Duration(c.compileWall), DrainTimeout: time.Duration(c.drain), CPUFeatures: artefact.CPUFeatures(), Log: p.Log,
+		CompileWall: time.Duration(c.compileWall), DrainTimeout: time.Duration(c.drain), CPUFeatures: artefact.CPUFeatures(), Metrics: p.Metrics, Log: p.Log,
 	})
 	p.Health.Check("worker", process.Ready(life.Ready()))
 	p.Health.Check("modules", life.Loads)

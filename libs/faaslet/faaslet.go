@@ -84,6 +84,9 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 func (f *Faaslet) start(ctx context.Context) *faas.Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if ok, err := f.moveIn(ctx); ok || err != nil {
+		return err
+	}
 	in, err := capi.NewInstance(f.module.engine.engine, &f.host, capi.Limits{
 		Memory: int64(f.limit), TableElements: faas.MaxTableElements, Tables: faas.MaxTables,
 	})
@@ -100,6 +103,25 @@ func (f *Faaslet) start(ctx context.Context) *faas.Error {
 	f.measure()
 	f.step(ready)
 	return nil
+}
+
+// moveIn makes f of a shell, if there is one for it, and brings it to ready.
+func (f *Faaslet) moveIn(ctx context.Context) (ok bool, _ *faas.Error) {
+	image := f.setup.Image.get()
+	in := f.module.shells.take(image, f.limit)
+	if in == nil {
+		return false, nil
+	}
+	in.Adopt(&f.host)
+	f.instance, f.image = in, image
+	f.host.begin(ctx, nil)
+	defer f.host.end()
+	if err := f.renew(ctx); err != nil {
+		return false, err
+	}
+	f.measure()
+	f.step(ready)
+	return true, nil
 }
 
 // initialize instantiates the module and runs the initialiser, if there is one, both as guest code that may be ended.
@@ -188,11 +210,13 @@ func (f *Faaslet) Close() {
 	if f.state == gone {
 		return
 	}
+	from := f.state
 	f.step(gone)
 	e := f.module.engine
-	if f.instance != nil {
+	if f.instance != nil && !f.leave(from) {
 		f.instance.Close()
 	}
+	f.instance = nil
 	e.mapped.Add(-f.memory)
 	f.memory, f.image = 0, nil
 	f.setup.Image.release()

@@ -90,6 +90,7 @@ func (i *Image) release() {
 	}
 	if img := i.taken.Swap(nil); img != nil {
 		memory, _ := img.Size()
+		i.module.shells.drop(img)
 		img.Close()
 		i.module.engine.images.drop(memory)
 	}

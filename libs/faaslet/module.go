@@ -23,6 +23,7 @@ type Module struct {
 	pre    *capi.Pre
 	resets bool // instances can be put back to what they were
 	renews bool // they have a function that is called then
+	shells shells
 
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
@@ -70,7 +71,7 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		wm.Close()
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
-	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews}
+	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, shells: shells{all: &e.shells}}
 	saved, resets := stateOf(wm)
 	if m.resets = resets; resets {
 		if err := pre.Save(saved); err != nil {
@@ -149,6 +150,7 @@ func (m *Module) release() {
 	}
 	e := m.engine
 	e.load.Lock()
+	m.shells.drop(nil)
 	m.pre.Close()
 	m.module.Close()
 	e.load.Unlock()

@@ -192,6 +192,9 @@ func (f *Faaslet) step(to state) {
 // measure notes how much memory the guest has. Preconditions: f.mu is held, the guest does not run.
 func (f *Faaslet) measure() {
 	n := int64(len(f.instance.Memory()))
+	if n == f.memory { // as after nearly every call: the engine's count is everybody's
+		return
+	}
 	f.module.engine.mapped.Add(n - f.memory)
 	f.memory = n
 }

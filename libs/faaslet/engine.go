@@ -57,8 +57,9 @@ type Engine struct {
 
 	load sync.Mutex // serialises loading and unloading of modules
 
-	pages  pages // how Faaslets are reset
-	images images
+	pages    pages // how Faaslets are reset
+	maxDirty int   // pages that a reset puts back, at most
+	images   images
 }
 
 // NewEngine makes an Engine. It fails when the table is not sound, or when the machine can't give a guest what it needs.
@@ -67,7 +68,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("threads have stacks of %s, guests need %s (raise it with `ulimit -s 8192`)",
 			faas.Size(n), faas.Size(wasmStack+stackSpare))
 	}
-	e := &Engine{table: cfg.Table, log: cfg.Log, max: int64(cfg.MaxFaaslets), keeps: !cfg.NoShells, pages: pages{slow: cfg.SlowReset}}
+	e := &Engine{table: cfg.Table, log: cfg.Log, max: int64(cfg.MaxFaaslets), keeps: !cfg.NoShells, pages: pages{slow: cfg.SlowReset}, maxDirty: maxDirty}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}

@@ -166,7 +166,7 @@ func (f *Faaslet) Reset() bool {
 		return false
 	}
 	f.sound = false
-	if _, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), maxDirty); !ok {
+	if _, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), f.module.engine.maxDirty); !ok {
 		return false
 	}
 	if !f.renewWithin(renewTime) {

@@ -58,7 +58,8 @@ func TestGuest(t *testing.T) {
 	for _, anew := range []bool{false, true} {
 		g, err := NewGuest(t.Context(), module, anew)
 		if errors.Is(err, ErrNoImage) {
-			t.Skip(err)
+			t.Log(err)
+			return
 		}
 		if err != nil {
 			t.Fatal(err)

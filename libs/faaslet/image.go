@@ -162,13 +162,13 @@ func (f *Faaslet) restore(image *capi.Image) *faas.Error {
 func (f *Faaslet) Reset() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.state != spent || !f.sound || f.image == nil {
+	if f.state != spent || !f.restorable() {
 		return false
 	}
-	f.sound = false
 	if _, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), f.module.engine.maxDirty); !ok {
 		return false
 	}
+	f.sound = false
 	if !f.renewWithin(renewTime) {
 		return false
 	}

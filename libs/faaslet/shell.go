@@ -19,7 +19,7 @@ const (
 	engineShells = 256 // that all modules of an engine keep together
 	// shellPages is how many written pages of 4 KiB a shell keeps. Beyond it they are given back at once: putting back is
 	// cheaper than that and the faults of the next writes, but memory that nobody uses is for others.
-	shellPages = 16
+	shellPages = 64
 )
 
 // shell is an instance without a Faaslet.
@@ -107,13 +107,20 @@ func (s *shells) remove(i int) {
 	s.all.Add(-1)
 }
 
+// restorable reports whether everything that the last call can have changed is in the memory and the globals, so that it can be
+// put back. Whatever a call may leave elsewhere is to be asked for here: a reset and a shell both depend on it.
+// Preconditions: f.mu is held, f is spent.
+func (f *Faaslet) restorable() bool { return f.image != nil && f.sound }
+
 // leave makes f's instance a shell, if that is worth it and nothing speaks against it, and reports whether it did.
 // Preconditions: f.mu is held, f was in state from and does not run, and holds its image.
 func (f *Faaslet) leave(from state) bool {
 	m := f.module
-	if f.image == nil || from != ready && !(from == spent && f.sound) || !m.engine.keeps || m.closed.Load() || !m.shells.room(f.image) {
+	clean := from == ready && f.image != nil || from == spent && f.restorable()
+	if !clean || !m.engine.keeps || m.closed.Load() || !m.shells.room(f.image) {
 		return false
 	}
-	return f.instance.Empty(f.image, m.engine.pages.get(), shellPages) &&
+	keep := min(shellPages, m.engine.maxDirty/2) // what it keeps is written memory at each reset of whoever moves in
+	return f.instance.Empty(f.image, m.engine.pages.get(), keep) &&
 		m.shells.put(shell{f.instance, f.image, f.limit})
 }

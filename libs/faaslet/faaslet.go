@@ -206,7 +206,8 @@ func (f *Faaslet) Memory() faas.Size {
 	return faas.Size(f.memory)
 }
 
-// Close frees the Faaslet, after its Run has returned. It is idempotent.
+// Close frees the Faaslet, after its Run has returned. Its instance may be left to a later one of the same image, with
+// nothing of its calls (shell.go). It is idempotent.
 func (f *Faaslet) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

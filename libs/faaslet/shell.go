@@ -15,7 +15,7 @@ import (
 // the kernel changes a process's address space for one thread at a time.
 
 const (
-	moduleShells = 4   // that a module keeps
+	moduleShells = 8   // that a module keeps
 	engineShells = 256 // that all modules of an engine keep together
 	// shellPages is how many written pages of 4 KiB a shell keeps. Beyond it they are given back at once: putting back is
 	// cheaper than that and the faults of the next writes, but memory that nobody uses is for others.

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +27,7 @@ type filled struct {
 	KiB  float64 `json:"kib"` // for each: proportional set size and page tables
 }
 
-// densityFigures are memory and number of idle Faaslets, in processes of their own, and restoring beside starting a process.
+// densityFigures are memory and number of idle Faaslets, in processes of their own.
 func (b *bench) densityFigures() []*figure {
 	kib := func(n int) probe {
 		return func(ctx context.Context, _ time.Duration) (float64, error) {
@@ -54,11 +52,6 @@ func (b *bench) densityFigures() []*figure {
 	constant := func(context.Context, time.Duration) (float64, error) { return faasmKiB, nil }
 	const faasm = "published for Faasm"
 	return []*figure{
-		{
-			key: "engine.restore_call", unit: "µs", what: "a Faaslet made from an image, one call, its end",
-			value:    b.perLife(func(ctx context.Context, l *labs, n int) error { return l.Restores(ctx, n) }),
-			baseline: processStart(), baselineName: "fork and exec of a static program that does nothing",
-		},
 		{
 			key: "density.idle_kib", unit: "KiB", what: "PSS and page tables of an idle Faaslet that served a call and was reset, 1 000 in a process",
 			value: kib(1000), baseline: constant, baselineName: faasm,
@@ -168,33 +161,4 @@ func statusKiB(file, name string) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no %s", file, name)
-}
-
-// processStart gives the time from fork to the end of a static program that does nothing, in microseconds. It is built with
-// the C compiler that cgo uses.
-func processStart() probe {
-	if _, err := exec.LookPath("gcc"); err != nil {
-		return lacking("gcc is not installed")
-	}
-	return func(ctx context.Context, d time.Duration) (float64, error) {
-		dir, err := os.MkdirTemp("", "shoal-bench-")
-		if err != nil {
-			return 0, err
-		}
-		defer os.RemoveAll(dir)
-		source, program := filepath.Join(dir, "nothing.c"), filepath.Join(dir, "nothing")
-		if err := os.WriteFile(source, []byte("int main(void) { return 0; }\n"), 0o600); err != nil {
-			return 0, err
-		}
-		if out, err := exec.CommandContext(ctx, "gcc", "-O2", "-static", "-o", program, source).CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("gcc: %w: %s", err, out)
-		}
-		n, began := 0, time.Now()
-		for ; time.Since(began) < d && ctx.Err() == nil; n++ {
-			if err := exec.CommandContext(ctx, program).Run(); err != nil {
-				return 0, err
-			}
-		}
-		return float64(time.Since(began).Microseconds()) / float64(n), context.Cause(ctx)
-	}
 }

@@ -33,6 +33,7 @@ var errLacks = errors.New("left out")
 type bench struct {
 	options
 	lab      *labs
+	guests   guests
 	parts    map[string]*part
 	closers  []func()
 	lackings []string

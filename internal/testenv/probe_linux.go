@@ -33,6 +33,18 @@ func probeRoot() error {
 	return nil
 }
 
+func probeSwap() error {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return fmt.Errorf("sysinfo: %w", err)
+	}
+	const least = 16 << 20
+	if free := info.Freeswap * uint64(info.Unit); free < least {
+		return fmt.Errorf("%d MiB of swap space are free", free>>20)
+	}
+	return nil
+}
+
 // probeNetns starts a child in a namespace of its own: the test process itself never leaves its namespace.
 func probeNetns() error {
 	cmd := exec.Command("true")

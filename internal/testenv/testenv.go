@@ -32,6 +32,8 @@ const (
 	Netns Requirement = "netns"
 	// Cgroup is a cpu controller, v1 or v2, in which a child group can be made and a process put.
 	Cgroup Requirement = "cgroup"
+	// Swap is swap space with some MiB free.
+	Swap Requirement = "swap"
 )
 
 // RequireEnv names the environment variable with the comma-separated requirements that must not be skipped.
@@ -53,6 +55,7 @@ func probes() []probe {
 		{Root, "run as root", "run the tests as root", probeRoot},
 		{Netns, "create network namespaces", "run the tests as root, outside a restricted container", probeNetns},
 		{Cgroup, "limit CPU by cgroup", "run the tests as root with a cpu controller mounted", probeCgroup},
+		{Swap, "swap pages out", "give the machine swap space: swapon", probeSwap},
 	}
 }
 

@@ -38,6 +38,7 @@ type Config struct {
 	MaxFaaslets int           // live at once, at most; 0 means what the machine's limits allow
 	Compiler    bool          // Compile will be used: let it have threads
 	SlowReset   bool          // find written pages as on Linux before 6.7; for tests
+	NoShells    bool          // a closed Faaslet leaves nothing to the next one; for tests and measurements
 }
 
 // Engine loads modules. It is safe for concurrent use.
@@ -47,17 +48,20 @@ type Engine struct {
 	table  hostapi.Table
 	log    *slog.Logger
 	max    int64 // of faaslets
+	keeps  bool  // shells
 
 	refs     atomic.Int64 // the owner's and one for each module
 	closed   atomic.Bool
 	faaslets atomic.Int64 // live ones
 	modules  atomic.Int64 // loaded ones
 	mapped   atomic.Int64 // bytes of all linear memories
+	shells   atomic.Int64 // that closed Faaslets left
 
 	load sync.Mutex // serialises loading and unloading of modules
 
-	pages  pages // how Faaslets are reset
-	images images
+	pages    pages // how Faaslets are reset
+	maxDirty int   // pages that a reset puts back, at most
+	images   images
 }
 
 // NewEngine makes an Engine. It fails when the table is not sound, or when the machine can't give a guest what it needs.
@@ -66,7 +70,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("threads have stacks of %s, guests need %s (raise it with `ulimit -s 8192`)",
 			faas.Size(n), faas.Size(wasmStack+stackSpare))
 	}
-	e := &Engine{table: cfg.Table, log: cfg.Log, max: int64(cfg.MaxFaaslets), pages: pages{slow: cfg.SlowReset}}
+	e := &Engine{table: cfg.Table, log: cfg.Log, max: int64(cfg.MaxFaaslets), keeps: !cfg.NoShells, pages: pages{slow: cfg.SlowReset}, maxDirty: maxDirty}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}

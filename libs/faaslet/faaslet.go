@@ -93,6 +93,9 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 func (f *Faaslet) start(ctx context.Context) *faas.Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if ok, err := f.moveIn(ctx); ok || err != nil {
+		return err
+	}
 	in, err := capi.NewInstance(f.module.engine.engine, &f.host, capi.Limits{
 		Memory: int64(f.limit), TableElements: faas.MaxTableElements, Tables: faas.MaxTables,
 	})
@@ -109,6 +112,26 @@ func (f *Faaslet) start(ctx context.Context) *faas.Error {
 	f.measure()
 	f.step(ready)
 	return nil
+}
+
+// moveIn makes f of a shell, if there is one for it, and brings it to ready.
+func (f *Faaslet) moveIn(ctx context.Context) (ok bool, _ *faas.Error) {
+	image := f.setup.Image.get()
+	in := f.module.shells.take(image, f.limit)
+	if in == nil {
+		return false, nil
+	}
+	in.Adopt(&f.host)
+	f.instance, f.image = in, image
+	f.birth.Kind = faas.Restored
+	f.host.begin(ctx, nil)
+	defer f.host.end()
+	if err := f.renew(ctx); err != nil {
+		return false, err
+	}
+	f.measure()
+	f.step(ready)
+	return true, nil
 }
 
 // initialize instantiates the module and makes of it what the image has, or what the initialisers do.
@@ -203,6 +226,9 @@ func (f *Faaslet) step(to state) {
 // measure notes how much memory the guest has. Preconditions: f.mu is held, the guest does not run.
 func (f *Faaslet) measure() {
 	n := int64(len(f.instance.Memory()))
+	if n == f.memory { // as after nearly every call: the engine's count is everybody's
+		return
+	}
 	f.module.engine.mapped.Add(n - f.memory)
 	f.memory = n
 }
@@ -214,18 +240,21 @@ func (f *Faaslet) Memory() faas.Size {
 	return faas.Size(f.memory)
 }
 
-// Close frees the Faaslet, after its Run has returned. It is idempotent.
+// Close frees the Faaslet, after its Run has returned. Its instance may be left to a later one of the same image, with
+// nothing of its calls (shell.go). It is idempotent.
 func (f *Faaslet) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.state == gone {
 		return
 	}
+	from := f.state
 	f.step(gone)
 	e := f.module.engine
-	if f.instance != nil {
+	if f.instance != nil && !f.leave(from) {
 		f.instance.Close()
 	}
+	f.instance = nil
 	e.mapped.Add(-f.memory)
 	f.memory, f.image = 0, nil
 	f.setup.Image.release()

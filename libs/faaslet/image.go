@@ -130,6 +130,7 @@ func (i *Image) release() {
 	}
 	if img := i.taken.Swap(nil); img != nil {
 		_, kept := img.Size()
+		i.module.shells.drop(img)
 		img.Close()
 		i.module.engine.images.drop(kept)
 	}
@@ -213,15 +214,15 @@ func (f *Faaslet) Reset() bool {
 // putBack is Reset, and returns why it can't be done. Preconditions: f.mu is held.
 func (f *Faaslet) putBack() (NotReset, *faas.Error) {
 	switch {
-	case f.state != spent, !f.sound:
-		return Unsound, nil
 	case f.image == nil:
 		return NoImage, nil
+	case f.state != spent, !f.restorable():
+		return Unsound, nil
 	}
-	f.sound, f.refused = false, 0
-	if pages, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), maxDirty); !ok {
+	if pages, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), f.module.engine.maxDirty); !ok {
 		return notReset(pages), nil
 	}
+	f.sound, f.refused = false, 0
 	if err := f.renewWithin(renewTime); err != nil {
 		return NotRenewed, err
 	}

@@ -181,7 +181,7 @@ func said(t *testing.T, o Outcome) string {
 
 // Faaslets that begin at the same time with an empty image end up with the same one.
 func TestImageIsTakenOnce(t *testing.T) {
-	m := load(t, newEngine(t, nil), watSecret)
+	m := load(t, newEngineWith(t, Config{NoShells: true}), watSecret)
 	s := Setup{Image: newImage(t, m)}
 	var wg sync.WaitGroup
 	for range 8 {

@@ -23,6 +23,7 @@ type Module struct {
 	saved  []Global // the mutable globals, in the order of images; without values
 	renews bool     // they have a function that is called then
 	inits  []string // the exported functions that initialise an instance, in order
+	shells shells
 
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
@@ -67,7 +68,7 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		wm.Close()
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
-	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits}
+	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits, shells: shells{all: &e.shells}}
 	m.saved, m.why = stateOf(wm)
 	if m.resets = len(m.why) == 0; m.resets {
 		if err := pre.Save(names(m.saved)); err != nil {
@@ -138,6 +139,7 @@ func (m *Module) release() {
 	}
 	e := m.engine
 	e.load.Lock()
+	m.shells.drop(nil)
 	m.pre.Close()
 	m.module.Close()
 	e.load.Unlock()

@@ -78,8 +78,11 @@ void shoal_pre_delete(shoal_pre *p) {
 }
 
 shoal_instance *shoal_instance_new(wasm_engine_t *engine, uint32_t slot, const shoal_limits *limits) {
-  shoal_instance *in = calloc(1, sizeof *in);
+  // Each call writes to it: it has its cache lines to itself.
+  const size_t line = 64, size = (sizeof(shoal_instance) + line - 1) / line * line;
+  shoal_instance *in = aligned_alloc(line, size);
   if (!in) return NULL;
+  memset(in, 0, size);
   in->slot = slot;
   in->store = wasmtime_store_new(engine, in, NULL);
   in->ctx = wasmtime_store_context(in->store);

@@ -92,6 +92,7 @@ bool shoal_pre_save(shoal_pre *, const char *const *names, const size_t *lens, s
 bool shoal_instance_save(shoal_instance *, const shoal_pre *, shoal_image *);
 int shoal_instance_restore(shoal_instance *, const shoal_pre *, const shoal_image *);
 long shoal_instance_reset(shoal_instance *, const shoal_pre *, const shoal_image *, int pagemap, int how, size_t max);
+bool shoal_instance_empty(shoal_instance *, const shoal_pre *, const shoal_image *, int pagemap, int how, size_t max);
 int shoal_scan_works(int pagemap);
 bool shoal_page_dirty(uint64_t entry);
 void shoal_instance_delete(shoal_instance *);

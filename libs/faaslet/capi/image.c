@@ -4,6 +4,8 @@
 #include "capi.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,6 +13,10 @@
 #include <unistd.h>
 
 #define PAGE 4096ul
+
+// The most memory whose entries of /proc/self/pagemap are read before an instance is given up: more take longer than
+// mapping the image anew.
+#define SLOW_SIZE (4ul << 20)
 
 // PAGEMAP_SCAN (linux/fs.h of Linux 6.7): the headers of the machine that builds may be older.
 struct region {
@@ -79,6 +85,30 @@ static uint8_t *memory(shoal_instance *in, size_t *len) {
   return wasmtime_memory_data(in->ctx, &in->memory);
 }
 
+static bool huge; // the kernel gives huge pages to whoever does not refuse them
+static pthread_once_t huge_asked = PTHREAD_ONCE_INIT;
+
+static void ask_huge(void) {
+  char mode[64] = {0};
+  int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t n = read(fd, mode, sizeof mode - 1);
+  close(fd);
+  huge = n > 0 && strstr(mode, "[always]");
+}
+
+// Maps the image over [base, base + img->size), whatever was there. Returns 0 or an errno.
+static int map(uint8_t *base, const shoal_image *img) {
+  const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
+  size_t rest = img->size - img->len;
+  if (img->len && mmap(base, img->len, prot, flags, img->fd, 0) == MAP_FAILED) return errno;
+  if (!rest) return 0;
+  if (mmap(base + img->len, rest, prot, flags | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) return errno;
+  pthread_once(&huge_asked, ask_huge);
+  if (huge) madvise(base + img->len, rest, MADV_NOHUGEPAGE); // else one byte written may cost 512 pages at a reset
+  return 0;
+}
+
 // Makes an instance that has run nothing, or an initialiser, what the image has. Returns 0, an errno, or -1 when the
 // instance is not of the image's shape and nothing was changed.
 int shoal_instance_restore(shoal_instance *in, const shoal_pre *p, const shoal_image *img) {
@@ -95,12 +125,8 @@ int shoal_instance_restore(shoal_instance *in, const shoal_pre *p, const shoal_i
     base = memory(in, &size);
   }
   if (size != img->size) return -1;
-  const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
-  if (img->len && mmap(base, img->len, prot, flags, img->fd, 0) == MAP_FAILED) return errno;
-  if (size > img->len) {
-    if (mmap(base + img->len, size - img->len, prot, flags | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) return errno;
-    madvise(base + img->len, size - img->len, MADV_NOHUGEPAGE); // else one byte written may cost 512 pages at a reset
-  }
+  int err = map(base, img);
+  if (err) return err;
   return set_globals(in, p, img) ? 0 : EINVAL;
 }
 
@@ -169,18 +195,36 @@ static long by_pagemap(uint8_t *base, size_t size, const shoal_image *img, int p
   return (long)n;
 }
 
+// Reports whether in can be put back at all.
+static bool usable(shoal_instance *in, const shoal_image *img) {
+  size_t size;
+  if (!in->saved || in->error || in->trap) return false;
+  memory(in, &size);
+  return size == img->size;
+}
+
 // Puts back everything that a call changed, and makes the instance ready for the next. Returns how many pages were put
 // back, or a negative number when it could not: the instance is of no more use then.
 long shoal_instance_reset(shoal_instance *in, const shoal_pre *p, const shoal_image *img, int pagemap, int how, size_t max) {
+  if (!usable(in, img)) return -3;
   size_t size;
-  if (!in->saved || in->error || in->trap) return -3;
   uint8_t *base = memory(in, &size);
-  if (size != img->size) return -4;
   long n = how == SHOAL_SCAN ? by_scan(base, size, img, pagemap, max) : by_pagemap(base, size, img, pagemap, max);
   if (n < 0) return n;
   if (!set_globals(in, p, img)) return -5;
   shoal_instance_unkill(in);
   return n;
+}
+
+// Is shoal_instance_reset for an instance that nobody will use soon: beyond max dirty pages all of them are given back.
+bool shoal_instance_empty(shoal_instance *in, const shoal_pre *p, const shoal_image *img, int pagemap, int how, size_t max) {
+  bool asks = how == SHOAL_SCAN || img->size <= SLOW_SIZE;
+  long n = asks ? shoal_instance_reset(in, p, img, pagemap, how, max) : usable(in, img) ? -1 : -3;
+  if (n != -1) return n >= 0;
+  size_t size;
+  if (map(memory(in, &size), img) || !set_globals(in, p, img)) return false;
+  shoal_instance_unkill(in);
+  return true;
 }
 
 // Tries PAGEMAP_SCAN on a page that was written. Returns SHOAL_SCAN or SHOAL_PAGEMAP, whichever finds it, else -1.

@@ -62,9 +62,10 @@ func TestImageRestoreReset(t *testing.T) {
 		if !bytes.Equal(in.Memory(), first.Memory()) {
 			t.Error("what was restored differs")
 		}
-		// All memory was read. That is not written, but not every kernel maps one page of zeros for what nobody has written.
-		if n, ok := in.Reset(img, pages, 16); n > 16-5 || !ok {
-			t.Errorf("%d pages of a Faaslet that wrote nothing, 11 are not the image's", n)
+		// Memory was read: that is not written, but a kernel without a page of zeros to share gives a page of its own for it.
+		const beyond = (1<<16)/pageSize - 5
+		if n, ok := in.Reset(img, pages, 16); n != 0 && n != beyond && pages.Scans() || !ok {
+			t.Errorf("%d pages of a Faaslet that wrote nothing", n)
 		}
 		mem := in.Memory()
 		mem[0], mem[20001], mem[9*pageSize], mem[1<<16-1] = 1, 1, 1, 1

@@ -241,9 +241,18 @@ func (l *Lab) WarmCalls(ctx context.Context, threads, n int) error {
 	})
 }
 
-// LivesOn is Lives on several threads at the same time, n on each.
-func (l *Lab) LivesOn(ctx context.Context, threads, n int) error {
-	return together(ctx, threads, func(ctx context.Context) error { return l.Lives(ctx, n) })
+// Spin computes on a number of threads at the same time, n times what a call takes, about, and shares nothing.
+func Spin(ctx context.Context, threads, n int) error {
+	return together(ctx, threads, func(context.Context) error {
+		x := uint64(1)
+		for range n * 1000 {
+			x = x*6364136223846793005 + 1442695040888963407
+		}
+		if x == 0 {
+			return errors.New("arithmetic is broken")
+		}
+		return nil
+	})
 }
 
 // together runs f on a number of goroutines, each with a context of its own as calls have one, and returns what went wrong.

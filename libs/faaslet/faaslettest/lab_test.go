@@ -3,6 +3,8 @@
 package faaslettest
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/shoal-run/shoal/internal/leakcheck"
@@ -45,5 +47,34 @@ func TestLab(t *testing.T) {
 		if have := l.engine.Stats().Faaslets; have != 0 {
 			t.Errorf("%d are left", have)
 		}
+	}
+}
+
+func TestGuest(t *testing.T) {
+	module, err := SizedGuest(1, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, anew := range []bool{false, true} {
+		g, err := NewGuest(t.Context(), module, anew)
+		if errors.Is(err, ErrNoImage) {
+			t.Log(err)
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, f := range map[string]func(context.Context, int, int) error{"restores": g.Restores, "colds": g.Colds, "warm": g.Warm} {
+			if err := f(t.Context(), 2, 5); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if n, err := g.FirstFaults(t.Context(), 5); err != nil || anew && n < 20 {
+			t.Errorf("%g faults, %v", n, err)
+		}
+		if n := g.engine.Stats().Faaslets; n != 0 {
+			t.Errorf("%d Faaslets are left", n)
+		}
+		g.Close()
 	}
 }

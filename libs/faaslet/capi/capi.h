@@ -65,6 +65,9 @@ typedef struct shoal_image {
   wasmtime_val_t *vals; // of the module's saved globals
 } shoal_image;
 
+// Results of shoal_instance_reset that have a name.
+enum { SHOAL_TOO_MUCH = -1, SHOAL_GREW = -4 };
+
 // How dirty pages are found.
 enum { SHOAL_SCAN = 0, SHOAL_PAGEMAP = 1 };
 

@@ -195,18 +195,19 @@ static long by_pagemap(uint8_t *base, size_t size, const shoal_image *img, int p
   return (long)n;
 }
 
-// Reports whether in can be put back at all.
-static bool usable(shoal_instance *in, const shoal_image *img) {
+// Returns 0 when in can be put back, else why not: SHOAL_GREW, or another negative number.
+static long unusable(shoal_instance *in, const shoal_image *img) {
   size_t size;
-  if (!in->saved || in->error || in->trap) return false;
+  if (!in->saved || in->error || in->trap) return -3;
   memory(in, &size);
-  return size == img->size;
+  return size == img->size ? 0 : SHOAL_GREW;
 }
 
 // Puts back everything that a call changed, and makes the instance ready for the next. Returns how many pages were put
 // back, or a negative number when it could not: the instance is of no more use then.
 long shoal_instance_reset(shoal_instance *in, const shoal_pre *p, const shoal_image *img, int pagemap, int how, size_t max) {
-  if (!usable(in, img)) return -3;
+  long why = unusable(in, img);
+  if (why) return why;
   size_t size;
   uint8_t *base = memory(in, &size);
   long n = how == SHOAL_SCAN ? by_scan(base, size, img, pagemap, max) : by_pagemap(base, size, img, pagemap, max);
@@ -219,7 +220,7 @@ long shoal_instance_reset(shoal_instance *in, const shoal_pre *p, const shoal_im
 // Is shoal_instance_reset for an instance that nobody will use soon: beyond max dirty pages all of them are given back.
 bool shoal_instance_empty(shoal_instance *in, const shoal_pre *p, const shoal_image *img, int pagemap, int how, size_t max) {
   bool asks = how == SHOAL_SCAN || img->size <= SLOW_SIZE;
-  long n = asks ? shoal_instance_reset(in, p, img, pagemap, how, max) : usable(in, img) ? -1 : -3;
+  long n = asks ? shoal_instance_reset(in, p, img, pagemap, how, max) : unusable(in, img) ? -3 : -1;
   if (n != -1) return n >= 0;
   size_t size;
   if (map(memory(in, &size), img) || !set_globals(in, p, img)) return false;

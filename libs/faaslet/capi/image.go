@@ -284,8 +284,8 @@ func (p *Pages) Close() { _ = unix.Close(p.fd) }
 
 // What Reset returns instead of pages when there were too many, and when memory has grown.
 const (
-	ResetTooMuch = -1
-	ResetGrew    = -4
+	ResetTooMuch = C.SHOAL_TOO_MUCH
+	ResetGrew    = C.SHOAL_GREW
 )
 
 // Reset makes in again what img has, if no more than limit pages differ, and forgets that it was killed. It returns how many

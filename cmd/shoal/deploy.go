@@ -90,9 +90,25 @@ func (a *app) printDeployed(d *apiclient.Deployed, took time.Duration) error {
 	if d.Compiled > 0 {
 		compiled = ", of which " + humanDuration(d.Compiled) + " compiling"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %s: version %s, %s, in %s%s\n  shoal call %s%s -d 'hello'\n", f.Name, what, f.Version.Short(),
-		humanSize(f.Size), humanDuration(took), compiled, a.urlFlag(), f.Name)
+	proto := ""
+	if f.Proto != nil && len(f.Proto.Inits) > 0 {
+		proto = "  Proto-Faaslet: " + protoLine(f.Proto) + "\n"
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s %s: version %s, %s, in %s%s\n%s  shoal call %s%s -d 'hello'\n", f.Name, what, f.Version.Short(),
+		humanSize(f.Size), humanDuration(took), compiled, proto, a.urlFlag(), f.Name)
 	return err
+}
+
+// protoLine says what is known of a Proto-Faaslet.
+func protoLine(p *faas.Proto) string {
+	if p.None != "" {
+		return "none, " + p.None
+	}
+	line := fmt.Sprintf("%s, %s stored, made by %s", humanSize(int64(p.Size)), humanSize(int64(p.Kept)), strings.Join(p.Inits, " and "))
+	if p.Took > 0 {
+		line += " in " + humanDuration(time.Duration(p.Took))
+	}
+	return line
 }
 
 // urlFlag is the --url that a command to paste needs: the one that was given, followed by a space.

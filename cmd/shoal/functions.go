@@ -117,6 +117,9 @@ func descriptionRows(d *apiclient.Description, now time.Time) [][]string {
 		{"Deployed", when(now, f.Deployed)},
 		{"Changed", when(now, f.Changed)},
 	}
+	if f.Proto != nil {
+		rows = append(rows, []string{"Proto-Faaslet", protoLine(f.Proto)})
+	}
 	rows = append(rows, settingRows(f.Settings)...)
 	rows = append(rows, column("Imports", imports(f.Imports))...)
 	workers := make([]string, len(d.Workers))

@@ -136,6 +136,9 @@ func TestWaits(t *testing.T) {
 	if status, body := processtest.Get(t, i.Health(t)+"/healthz"); status != 200 {
 		t.Errorf("healthz says %d %s", status, body)
 	}
+	if status, body := processtest.Get(t, i.Health(t)+"/metrics"); status != 200 || !strings.Contains(body, "\ngo_goroutines ") {
+		t.Errorf("metrics says %d %s", status, body)
+	}
 	if got := i.Await(t, "NATS server not reached")["url"]; got != strings.Replace(url, "me:hunter2", "***", 1) {
 		t.Errorf("logged URL %v", got)
 	}

@@ -21,6 +21,7 @@ func TestLobby(t *testing.T) {
 	url := "http://" + address
 	i := processtest.Start(t, gatewayd.New(), "-http", address, "-nats-url", nats.URL)
 	processtest.AwaitStatus(t, url+"/readyz", 503, "not ready: waiting for the NATS server")
+	processtest.AwaitStatus(t, url+"/metrics", 200, "go_goroutines")
 	processtest.AwaitStatus(t, url+"/healthz", 200, "ok")
 	resp, err := http.Post(url+"/v1/call/demo/echo", "text/plain", strings.NewReader("hello"))
 	if err != nil {
@@ -50,6 +51,7 @@ func TestLobby(t *testing.T) {
 	nats.Start(t)
 	i.Await(t, "ready")
 	processtest.AwaitStatus(t, url+"/readyz", 200, `"bus":true`)
+	processtest.AwaitStatus(t, url+"/metrics", 200, "shoal_gateway_calls_held 0")
 	close(stop)
 	if bad := <-refused; len(bad) > 0 {
 		t.Errorf("requests were not answered while the gateway took over: %q", bad)

@@ -3,7 +3,7 @@
 //
 // The bus callback only admits or refuses (admit.go); runners, one per slot, do the rest (serve.go). Each version of a
 // function has its loaded module (modules.go) and a pool of ready Faaslets (pool.go, refill.go). The worker tells planners and
-// gateways what it has in beats (beat.go) and obeys control messages (control.go).
+// gateways what it has in beats (beat.go) and obeys control messages (control.go). What it counts is in metrics.go.
 //
 // Lock order: Worker.mu, then pool.mu, then builder.mu; modules.mu is taken under neither.
 package worker

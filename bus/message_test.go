@@ -56,7 +56,7 @@ func golden() map[string]Message {
 			CPUFeatures: "avx2,bmi2", Engine: "wasmtime-25.0.0", Memory: 200 * faas.MiB, Started: instant, Seen: instant.Add(time.Second),
 			Warm: []faas.WarmCounts{{
 				Name: echo, Version: v1, Ready: 2, Running: 5, Starts: faas.Starts{Cold: 1, Restored: 3, Warm: 70},
-				MeanUs: faas.Times{Init: 2500, Restore: 9, Run: 120, Reset: 3},
+				MedianUs: faas.Times{Init: 2500, Restore: 9, Run: 120, Reset: 3},
 			}},
 		}},
 		"function_event":          FunctionEvent{Kind: FunctionDeployed, Function: function()},

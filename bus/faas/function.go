@@ -102,8 +102,9 @@ type WarmCounts struct {
 	Running int     `json:"running"` // calls that run
 	// Starts counts the calls since the worker has the version loaded, with these settings or others.
 	Starts Starts `json:"starts,omitzero"`
-	// MeanUs is how long the last few took, on average; Init, Restore and Reset also of Faaslets that no call waited for.
-	MeanUs Times `json:"mean_us,omitzero"`
+	// MedianUs is how long the last few took, the middle one of them; Init, Restore and Reset also of Faaslets that no call
+	// waited for.
+	MedianUs Times `json:"median_us,omitzero"`
 }
 
 // WorkerState is where a worker is in its life.

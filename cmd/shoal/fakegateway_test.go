@@ -193,7 +193,7 @@ func (g *fakeGateway) get(w http.ResponseWriter, r *http.Request) error {
 	}
 	return answer(w, http.StatusOK, descriptionJSON{functionOf(*f), []apiclient.Readiness{{
 		ID: fakeWorker, Ready: 2, Running: 1, Starts: faas.Starts{Cold: 1, Restored: 2, Warm: 30},
-		MeanUs: faas.Times{Init: 2500, Restore: 9, Run: 42, Reset: 3},
+		MedianUs: faas.Times{Init: 2500, Restore: 9, Run: 42, Reset: 3},
 	}}})
 }
 

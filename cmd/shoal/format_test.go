@@ -79,9 +79,9 @@ func TestStarted(t *testing.T) {
 	for want, r := range map[string]apiclient.Readiness{
 		"":                      {},
 		"; started 20 warm":     {Starts: faas.Starts{Warm: 20}},
-		"; took 12 ms to build": {MeanUs: faas.Times{Init: 12_000}},
+		"; took 12 ms to build": {MedianUs: faas.Times{Init: 12_000}},
 		"; started 1 cold, 2 restored, 30 warm; took 2.5 ms to build, 9 µs to restore, 42 µs to run, 3 µs to reset": {
-			Starts: faas.Starts{Cold: 1, Restored: 2, Warm: 30}, MeanUs: faas.Times{Init: 2500, Restore: 9, Run: 42, Reset: 3},
+			Starts: faas.Starts{Cold: 1, Restored: 2, Warm: 30}, MedianUs: faas.Times{Init: 2500, Restore: 9, Run: 42, Reset: 3},
 		},
 	} {
 		if got := started(r); got != want {

@@ -129,7 +129,7 @@ func descriptionRows(d *apiclient.Description, now time.Time) [][]string {
 	return append(rows, column("Workers", workers)...)
 }
 
-// started says how the calls of a function began on a worker and what that took, on average, as
+// started says how the calls of a function began on a worker and what the middle one of the last few took, as
 // "; started 1 cold, 20 warm; took 3.1 ms to build, 40 µs to run, 2 µs to reset".
 func started(w apiclient.Readiness) string {
 	var kinds, took []string
@@ -144,7 +144,7 @@ func started(w apiclient.Readiness) string {
 	for _, m := range []struct {
 		us   int64
 		what string
-	}{{w.MeanUs.Init, "build"}, {w.MeanUs.Restore, "restore"}, {w.MeanUs.Run, "run"}, {w.MeanUs.Reset, "reset"}} {
+	}{{w.MedianUs.Init, "build"}, {w.MedianUs.Restore, "restore"}, {w.MedianUs.Run, "run"}, {w.MedianUs.Reset, "reset"}} {
 		if m.us > 0 {
 			took = append(took, humanDuration(time.Duration(m.us)*time.Microsecond)+" to "+m.what)
 		}

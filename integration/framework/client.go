@@ -137,11 +137,11 @@ func (s *Standalone) Call(t testing.TB, function string, input []byte, headers .
 type Function struct {
 	faas.Function
 	Workers []struct {
-		ID      faas.WorkerID `json:"id"`
-		Ready   int           `json:"ready"`
-		Running int           `json:"running"`
-		Starts  faas.Starts   `json:"starts"`
-		MeanUs  faas.Times    `json:"mean_us"`
+		ID       faas.WorkerID `json:"id"`
+		Ready    int           `json:"ready"`
+		Running  int           `json:"running"`
+		Starts   faas.Starts   `json:"starts"`
+		MedianUs faas.Times    `json:"median_us"`
 	} `json:"workers"`
 }
 

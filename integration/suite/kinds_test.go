@@ -74,7 +74,7 @@ func TestStartKinds(t *testing.T) {
 	}
 	testenv.Eventually(t, enough, func() bool {
 		ws := s.Describe(t, "t/tally").Workers
-		return len(ws) == 1 && ws[0].Starts == faas.Starts{Warm: calls} && ws[0].MeanUs.Run > 0 && ws[0].MeanUs.Reset > 0 && ws[0].MeanUs.Init > 0
+		return len(ws) == 1 && ws[0].Starts == faas.Starts{Warm: calls} && ws[0].MedianUs.Run > 0 && ws[0].MedianUs.Reset > 0 && ws[0].MedianUs.Init > 0
 	}, "describe does not tell of all warm starts")
 	text := "\n" + string(s.Must(t, framework.Request{Path: "/metrics"}).Body)
 	for _, line := range []string{fmt.Sprintf(`shoal_worker_starts_total{kind="warm",worker="worker1"} %d`, calls), `shoal_gateway_calls_total{code="ok",door="http"} `} {

@@ -207,11 +207,11 @@ type Description struct {
 
 // Readiness is what one worker has of a function.
 type Readiness struct {
-	ID      faas.WorkerID `json:"id"`
-	Ready   int           `json:"ready"`   // idle Faaslets
-	Running int           `json:"running"` // calls
-	Starts  faas.Starts   `json:"starts"`  // of calls since the worker has the version
-	MeanUs  faas.Times    `json:"mean_us"` // of the last few
+	ID       faas.WorkerID `json:"id"`
+	Ready    int           `json:"ready"`     // idle Faaslets
+	Running  int           `json:"running"`   // calls
+	Starts   faas.Starts   `json:"starts"`    // of calls since the worker has the version
+	MedianUs faas.Times    `json:"median_us"` // the middle one of the last few
 }
 
 // Function returns one function.

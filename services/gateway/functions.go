@@ -38,11 +38,11 @@ type functionDocument struct {
 }
 
 type readiness struct {
-	ID      faas.WorkerID `json:"id"`
-	Ready   int           `json:"ready"`
-	Running int           `json:"running"`
-	Starts  faas.Starts   `json:"starts"`
-	MeanUs  faas.Times    `json:"mean_us"`
+	ID       faas.WorkerID `json:"id"`
+	Ready    int           `json:"ready"`
+	Running  int           `json:"running"`
+	Starts   faas.Starts   `json:"starts"`
+	MedianUs faas.Times    `json:"median_us"`
 }
 
 // putFunction deploys: the body is a WebAssembly module, the query has settings.
@@ -143,7 +143,7 @@ func (g *Gateway) getFunction(w http.ResponseWriter, r *http.Request) {
 	for _, m := range g.cfg.Members.Snapshot() {
 		for _, c := range m.Warm {
 			if c.Name == n && c.Version == fn.Version {
-				doc.Workers = append(doc.Workers, readiness{m.ID, c.Ready, c.Running, c.Starts, c.MeanUs})
+				doc.Workers = append(doc.Workers, readiness{m.ID, c.Ready, c.Running, c.Starts, c.MedianUs})
 			}
 		}
 	}

@@ -111,7 +111,7 @@ func TestStartKinds(t *testing.T) {
 	until(t, "all are counted", func() bool {
 		return f.counts(echo, v).Starts == faas.Starts{Cold: 1, Restored: 1, Warm: 3}
 	})
-	if us := f.counts(echo, v).MeanUs; us.Init <= 0 || us.Restore <= 0 || us.Run <= 0 || us.Reset <= 0 {
+	if us := f.counts(echo, v).MedianUs; us.Init <= 0 || us.Restore <= 0 || us.Run <= 0 || us.Reset <= 0 {
 		t.Errorf("%+v", us)
 	}
 	untilScraped(
@@ -304,5 +304,28 @@ func TestKeptComesFirst(t *testing.T) {
 	until(t, "nothing runs", func() bool { return f.counts(echo, v).Running == 0 })
 	if r := result(t, f.send(t, f.call(echo, v, time.Second))); r.Err != nil || string(r.Output) != "55" {
 		t.Errorf("%q %v", r.Output, r.Err)
+	}
+}
+
+func TestRecent(t *testing.T) {
+	var r recent
+	if us := r.us(); us != 0 {
+		t.Errorf("%d of nothing", us)
+	}
+	r.took(0)
+	if us := r.us(); us != 1 {
+		t.Errorf("%d of something", us)
+	}
+	for _, d := range []time.Duration{5, 5000, 7} { // one is far off
+		r.took(d * time.Microsecond)
+	}
+	if us := r.us(); us != 7 {
+		t.Errorf("median %d", us)
+	}
+	for range 2 * len(r.ns) {
+		r.took(time.Millisecond)
+	}
+	if us := r.us(); us != 1000 {
+		t.Errorf("median %d after what was before is forgotten", us)
 	}
 }

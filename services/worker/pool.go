@@ -43,7 +43,35 @@ type pool struct {
 // past is what a pool knows of its calls and Faaslets so far.
 type past struct {
 	cold, restored, warm      atomic.Uint64 // calls
-	init, restore, run, reset mean
+	init, restore, run, reset recent
+}
+
+// recent is how long the last few of something took. The zero value knows nothing. It is safe for concurrent use.
+type recent struct {
+	n  atomic.Uint32
+	ns [15]atomic.Int64 // 0 for none
+}
+
+// took notes one.
+func (r *recent) took(d time.Duration) {
+	r.ns[r.n.Add(1)%uint32(len(r.ns))].Store(max(int64(d), 1))
+}
+
+// us returns the median in microseconds, at least 1; 0 when there was none.
+func (r *recent) us() int64 {
+	var known [len(r.ns)]int64
+	n := 0
+	for i := range r.ns {
+		if ns := r.ns[i].Load(); ns > 0 {
+			known[n] = ns
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	slices.Sort(known[:n])
+	return max(known[n/2]/int64(time.Microsecond), 1)
 }
 
 type ready struct {
@@ -275,8 +303,8 @@ func (p *pool) counts() faas.WarmCounts {
 	defer p.mu.Unlock()
 	return faas.WarmCounts{
 		Name: p.key.name, Version: p.key.version, Ready: len(p.ready), Running: p.running,
-		Starts: faas.Starts{Cold: p.past.cold.Load(), Restored: p.past.restored.Load(), Warm: p.past.warm.Load()},
-		MeanUs: faas.Times{Init: p.past.init.us(), Restore: p.past.restore.us(), Run: p.past.run.us(), Reset: p.past.reset.us()},
+		Starts:   faas.Starts{Cold: p.past.cold.Load(), Restored: p.past.restored.Load(), Warm: p.past.warm.Load()},
+		MedianUs: faas.Times{Init: p.past.init.us(), Restore: p.past.restore.us(), Run: p.past.run.us(), Reset: p.past.reset.us()},
 	}
 }
 

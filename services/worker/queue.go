@@ -11,32 +11,23 @@ const (
 	queueWait = 100 * time.Millisecond
 	// queueStretch bounds what short calls can make of the queue.
 	queueStretch = 16
-	// meanShare is how much of a mean the last one makes up: a power of two of which it is one part.
-	meanShare = 16
+	// paceShare is how much of the pace one call makes up: a power of two of which it is one part.
+	paceShare = 16
 )
 
-// mean is how long something takes, on average, the last ones counting most. The zero value knows nothing. It is safe for
+// pace is how long calls keep a slot, on average, the last ones counting most. The zero value knows nothing. It is safe for
 // concurrent use.
-type mean struct{ ns atomic.Int64 }
+type pace struct{ ns atomic.Int64 }
 
-// took counts one. Of two at the same moment one may be lost, which an average survives.
-func (m *mean) took(d time.Duration) {
-	old := m.ns.Load()
+// took counts one call. Of two at the same moment one may be lost, which an average survives.
+func (p *pace) took(d time.Duration) {
+	old := p.ns.Load()
 	if old == 0 {
-		m.ns.Store(max(int64(d), 1))
+		p.ns.Store(max(int64(d), 1))
 		return
 	}
-	m.ns.Store(max(old+(int64(d)-old)/meanShare, 1))
+	p.ns.Store(max(old+(int64(d)-old)/paceShare, 1))
 }
-
-// us returns it in microseconds, at least 1; 0 when nothing is known.
-func (m *mean) us() int64 {
-	ns := m.ns.Load()
-	return (ns + int64(time.Microsecond) - 1) / int64(time.Microsecond)
-}
-
-// pace is how long calls keep a slot.
-type pace struct{ mean }
 
 // room returns how many calls may wait for slots slots: queue, and when calls are short as many as would wait no longer
 // than queueWait, up to queueStretch times as many. A queue of 0 stays none.

@@ -76,7 +76,7 @@ func (f *Faaslet) Keep() bool {
 		return false
 	}
 	f.instance.Unkill() // the call's end may have come just after the guest's
-	f.refused = f.instance.Refused()
+	f.refused, f.kept = f.instance.Refused(), true
 	f.step(ready)
 	return true
 }

@@ -132,3 +132,18 @@ func TestKeepForgetsKill(t *testing.T) {
 		t.Errorf("a call that was over before it began: %v", o.Err)
 	}
 }
+
+// What a Faaslet keeps ends with it: the next one of its image has nothing of it, wherever it lives.
+func TestKeptLeavesNothing(t *testing.T) {
+	m := load(t, newEngine(t, nil), watTally)
+	s := Setup{Image: newImage(t, m), Memory: faas.MiB}
+	for _, input := range []string{"-", "g", "-"} {
+		f := newFaaslet(t, m, s)
+		for i, want := range []string{"11", "22"} {
+			if o := runWith(t.Context(), f, input); o.Err != nil || string(o.Output) != want || !f.Keep() {
+				t.Fatalf("call %d: %q, %v; want %s", i, o.Output, o.Err, want)
+			}
+		}
+		f.Close()
+	}
+}

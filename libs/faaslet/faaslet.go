@@ -39,6 +39,7 @@ type Faaslet struct {
 	instance *capi.Instance
 	memory   int64       // bytes of linear memory, as last measured
 	sound    bool        // the last call ended in a way that leaves the instance usable
+	kept     bool        // it was made ready by Keep: its calls have left what they did
 	returned bool        // the guest's function returned in the last call, and with 0
 	refused  uint32      // grows that were refused before the last call
 	image    *capi.Image // what it was restored from, nil when it can't be reset

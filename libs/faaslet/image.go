@@ -222,7 +222,7 @@ func (f *Faaslet) putBack() (NotReset, *faas.Error) {
 	if pages, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), f.module.engine.maxDirty); !ok {
 		return notReset(pages), nil
 	}
-	f.sound, f.refused = false, 0
+	f.sound, f.refused, f.kept = false, 0, false
 	if err := f.renewWithin(renewTime); err != nil {
 		return NotRenewed, err
 	}

@@ -54,7 +54,7 @@ type Stats struct {
 	Modules     int       // loaded ones
 	Memory      faas.Size // of all linear memories, as they were last measured: after New and after Run
 	Images      int
-	ImageMemory faas.Size // of the linear memories that images are of; they keep no more than that
+	ImageMemory faas.Size // that images keep
 }
 
 // Stats returns what e holds. The numbers are taken one after the other.

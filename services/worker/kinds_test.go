@@ -131,7 +131,7 @@ func TestStartKinds(t *testing.T) {
 		`shoal_worker_draining{worker="w"} 0`,
 		`shoal_engine_faaslets 1`,
 		`shoal_engine_modules 1`,
-		`shoal_engine_images_bytes 0`,
+		`shoal_engine_images 1`,
 	)
 	f.evictAll(t, echo, v)
 	f.control(t, bus.Control{Kind: bus.Prewarm, Name: echo, Version: v, Count: 1})
@@ -196,7 +196,7 @@ func TestEndsAreCounted(t *testing.T) {
 	f.idle(t, echo, hook)
 	until(t, "a reset whose function after a restore fails", func() bool {
 		result(t, f.send(t, f.call(echo, hook, 5*time.Second)))
-		return !strings.Contains(scrape(t, m), `shoal_worker_resets_failed_total{reason="not_renewed",worker="w"} 0`)
+		return strings.Contains(scrape(t, m), `shoal_worker_resets_failed_total{reason="not_renewed",worker="w"} 1`)
 	})
 	if text := log.String(); !strings.Contains(text, "Faaslet not reset") || !strings.Contains(text, "not_renewed") || !strings.Contains(text, "in shoal_restored") {
 		t.Errorf("the log has\n%s", text)

@@ -65,7 +65,8 @@ func newMeters(w *Worker) *meters {
 	p.Gauge("shoal.engine.faaslets.max", "", "live Faaslets that there may be", func() int64 { return int64(stats().MaxFaaslets) })
 	p.Gauge("shoal.engine.modules", "", "loaded modules", func() int64 { return int64(stats().Modules) })
 	p.Gauge("shoal.engine.memory", "By", "linear memory of all Faaslets, as far as they have grown it", func() int64 { return int64(stats().Memory) })
-	p.Gauge("shoal.engine.images", "By", "linear memory that images are of", func() int64 { return int64(stats().ImageMemory) })
+	p.Gauge("shoal.engine.images", "", "images that Faaslets are restored from", func() int64 { return int64(stats().Images) })
+	p.Gauge("shoal.engine.images.memory", "By", "memory that images keep", func() int64 { return int64(stats().ImageMemory) })
 	p.Gauge("shoal.engine.memory.resident", "By", "resident memory of the process, as of the last second", w.rss.Load)
 	return m
 }

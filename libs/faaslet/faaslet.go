@@ -112,7 +112,7 @@ func (f *Faaslet) moveIn(ctx context.Context) (ok bool, _ *faas.Error) {
 	if in == nil {
 		return false, nil
 	}
-	in.Adopt(&f.host)
+	in.Adopt(&f.host, image)
 	f.instance, f.image = in, image
 	f.host.begin(ctx, nil)
 	defer f.host.end()

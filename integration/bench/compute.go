@@ -34,7 +34,7 @@ func (b *bench) kernels(of func(ratios []float64) float64) probe {
 		}
 		defer k.Close()
 		const each = 6 * time.Millisecond // a pair of runs of one kernel, about
-		ratios, err := k.Ratios(max(5, int(d/each)/len(faaslettest.KernelNames)))
+		ratios, err := k.Ratios(max(20, int(d/each)/len(faaslettest.KernelNames)))
 		if err != nil {
 			return 0, err
 		}

@@ -89,9 +89,9 @@ type turn struct {
 	into  *[]float64
 }
 
-// ratio returns value ÷ baseline of the medians, 0 without a baseline.
+// ratio returns value ÷ baseline of the medians, 0 without a baseline or with one of zero.
 func (f *figure) ratio() float64 {
-	if len(f.baselines) == 0 || len(f.values) == 0 {
+	if len(f.values) == 0 || median(f.baselines) == 0 {
 		return 0
 	}
 	return median(f.values) / median(f.baselines)
@@ -100,6 +100,9 @@ func (f *figure) ratio() float64 {
 // ratios returns the lowest and the highest ratio of a round's pair.
 func (f *figure) ratios() (lowest, highest float64) {
 	for i := range min(len(f.values), len(f.baselines)) {
+		if f.baselines[i] == 0 {
+			return 0, 0
+		}
 		r := f.values[i] / f.baselines[i]
 		if i == 0 || r < lowest {
 			lowest = r

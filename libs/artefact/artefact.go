@@ -31,6 +31,16 @@ type Key struct {
 	CPU     string       // feature set it was compiled for, as CPUFeatures gives it
 }
 
+// ProtoKey is what the manifest of a Proto-Faaslet is signed and stored for, as an artefact is: a version of a module, the
+// engine whose pre-pass named the globals, and the snapshot.Setup that its initialisers were told; "" for one that suits any.
+// It depends on no CPU.
+func ProtoKey(v faas.Version, engine, setup string) Key {
+	if setup == "" {
+		setup = "any setup"
+	}
+	return Key{Version: v, Engine: engine, CPU: "proto-faaslet for " + setup}
+}
+
 // Object returns the name for k's artefact in the object store: the version, and after a dot a digest of the rest.
 // It has only lower-case hexadecimal digits and the dot.
 func (k Key) Object() string {

@@ -122,7 +122,7 @@ func (f *Faaslet) moveIn(ctx context.Context) (ok bool, _ *faas.Error) {
 	if in == nil {
 		return false, nil
 	}
-	in.Adopt(&f.host)
+	in.Adopt(&f.host, image)
 	f.instance, f.image = in, image
 	f.birth.Kind = faas.Restored
 	f.host.begin(ctx, nil)

@@ -117,7 +117,7 @@ func (f *Faaslet) restorable() bool { return f.image != nil && f.sound }
 func (f *Faaslet) leave(from state) bool {
 	m := f.module
 	clean := f.restorable() || from == ready && f.image != nil && !f.kept
-	if !clean || !m.engine.keeps || m.closed.Load() || !m.shells.room(f.image) {
+	if !clean || !m.engine.keeps || m.closed.Load() || f.setup.Image.closed.Load() || !m.shells.room(f.image) {
 		return false
 	}
 	keep := min(shellPages, m.engine.maxDirty/2) // what it keeps is written memory at each reset of whoever moves in

@@ -139,7 +139,15 @@ func TestShellsGoWithTheirImageAndModule(t *testing.T) {
 		t.Error("a shell has outlived its image")
 	}
 	s = withImage(t, m)
-	f := newFaaslet(t, m, s)
+	f, other := newFaaslet(t, m, s), newFaaslet(t, m, s)
+	s.Image.Close()
+	f.Close()
+	if shellsOf(m) != 0 {
+		t.Error("a shell was left that nobody can move into")
+	}
+	other.Close()
+	s = withImage(t, m)
+	f = newFaaslet(t, m, s)
 	m.Close()
 	f.Close()
 	if shellsOf(m) != 0 || e.shells.Load() != 0 {

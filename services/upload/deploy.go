@@ -11,9 +11,9 @@ import (
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/natserr"
 	"github.com/shoal-run/shoal/libs/objectstore"
-	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/libs/telemetry"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
@@ -188,7 +188,7 @@ func (s *Service) touch(ctx context.Context, fn faas.Function) {
 	young(s.cfg.Store, moduleObject(fn.Version))
 	young(s.cfg.Store, s.key(fn.Version).Object())
 	if p := fn.Proto; p != nil && p.None == "" {
-		young(s.cfg.Protos, snapshot.Key(fn.Version, s.cfg.EngineVersion, p.Setup).Object())
+		young(s.cfg.Protos, artefact.ProtoKey(fn.Version, s.cfg.EngineVersion, p.Setup).Object())
 		for _, pack := range p.Packs {
 			young(s.cfg.Protos, pack)
 		}

@@ -123,7 +123,7 @@ func (s *Service) notCaptured(ctx context.Context, fn faas.Function, inits []str
 
 // storedProto returns what the store has of a version for a setup, made young; nil when that is nothing, or not all of it.
 func (s *Service) storedProto(ctx context.Context, v faas.Version, setup string) (*faas.Proto, error) {
-	key := snapshot.Key(v, s.cfg.EngineVersion, setup)
+	key := artefact.ProtoKey(v, s.cfg.EngineVersion, setup)
 	manifest, err := s.signed(ctx, s.cfg.Protos, key)
 	if err != nil || manifest == nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (s *Service) artefact(ctx context.Context, v faas.Version) ([]byte, error) 
 
 // keepProto stores an image and describes it in p: the pages first, so that no manifest names a pack that is not there.
 func (s *Service) keepProto(ctx context.Context, old faas.Function, v faas.Version, e *snapshot.Encoded, p *faas.Proto) error {
-	key := snapshot.Key(v, s.cfg.EngineVersion, p.Setup)
+	key := artefact.ProtoKey(v, s.cfg.EngineVersion, p.Setup)
 	e, err := s.shared(ctx, old, key, e)
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func (s *Service) shared(ctx context.Context, old faas.Function, key artefact.Ke
 	if old.Proto == nil || len(old.Proto.Packs) == 0 || e.Pack == nil {
 		return e, nil
 	}
-	other := snapshot.Key(old.Version, s.cfg.EngineVersion, old.Proto.Setup)
+	other := artefact.ProtoKey(old.Version, s.cfg.EngineVersion, old.Proto.Setup)
 	if other == key {
 		return e, nil
 	}

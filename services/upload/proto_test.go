@@ -57,7 +57,7 @@ func counting(n *int) func(*upload.Config) {
 // manifest returns what the store has of a version, verified.
 func (b *bench) manifest(v faas.Version, setup string) *snapshot.Manifest {
 	b.t.Helper()
-	key := snapshot.Key(v, engineVersion, setup)
+	key := artefact.ProtoKey(v, engineVersion, setup)
 	r, err := b.protos.Get(b.t.Context(), key.Object())
 	if err != nil {
 		b.t.Fatal(err)
@@ -120,7 +120,7 @@ func TestDeployStoresAProtoFaaslet(t *testing.T) {
 		t.Error("the memory of the second version is not its own")
 	}
 	// A pack that is gone, and a manifest that somebody changed, are made again.
-	for _, object := range []string{p.Packs[0], snapshot.Key(faas.VersionOf(first), engineVersion, "").Object()} {
+	for _, object := range []string{p.Packs[0], artefact.ProtoKey(faas.VersionOf(first), engineVersion, "").Object()} {
 		if _, err := b.protos.Put(t.Context(), object, strings.NewReader("nonsense")); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestCaptureThatBreaks(t *testing.T) {
 
 // Packs go when the last function that shares them has.
 func TestSweepOfProtoFaaslets(t *testing.T) {
-	b := newBench(t, children, func(cfg *upload.Config) { cfg.Grace = 50 * time.Millisecond })
+	b := newBench(t, children, func(cfg *upload.Config) { cfg.Grace = time.Nanosecond })
 	names := func() (out []string) {
 		infos, err := b.protos.List(t.Context(), "")
 		if err != nil {
@@ -227,7 +227,6 @@ func TestSweepOfProtoFaaslets(t *testing.T) {
 	}
 	sweep := func() {
 		t.Helper()
-		time.Sleep(100 * time.Millisecond)
 		if _, err := b.svc.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/artefact/cache"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/objectstore"
@@ -69,7 +70,7 @@ func (p *StoredProtos) Fill(ctx context.Context, fn faas.Function, image *faasle
 }
 
 func (p *StoredProtos) manifest(ctx context.Context, fn faas.Function) (*snapshot.Manifest, error) {
-	file, err := p.cache.Open(ctx, snapshot.Key(fn.Version, p.engine, fn.Proto.Setup))
+	file, err := p.cache.Open(ctx, artefact.ProtoKey(fn.Version, p.engine, fn.Proto.Setup))
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ typedef struct shoal_instance {
   uint32_t kill;  // atomic: the guest shall end
   uint32_t *flag; // atomic: the kill global, NULL when there is none or it was not found yet
   bool has_memory, has_entry, has_restored, has_refused, has_probe;
+  bool bare; // the image was just mapped: no page is there
   wasmtime_store_t *store;
   wasmtime_context_t *ctx;
   wasmtime_instance_t instance;
@@ -57,12 +58,28 @@ typedef struct shoal_limits {
   int64_t tables;
 } shoal_limits;
 
+// Pages of a memory from one on.
+typedef struct shoal_span {
+  uint32_t page, n;
+} shoal_span;
+
+// What the first call wrote that was reset, as far as it is worth it: the next ones likely write it too.
+typedef struct shoal_hot {
+  uint32_t state; // atomic: SHOAL_UNKNOWN, SHOAL_LEARNING by a thread, SHOAL_KNOWN
+  uint32_t n;     // of spans
+  uint32_t pages; // in all
+  shoal_span spans[16];
+} shoal_hot;
+
+enum { SHOAL_UNKNOWN = 0, SHOAL_LEARNING, SHOAL_KNOWN };
+
 // What instances of a module and a setup begin from.
 typedef struct shoal_image {
   int fd;               // sealed memfd of len bytes, -1 when len is 0
   const uint8_t *view;  // its content
   size_t len, size;     // of the content and of the linear memory, which is zero beyond the content; whole pages
   wasmtime_val_t *vals; // of the module's saved globals
+  shoal_hot hot;
 } shoal_image;
 
 // Results of shoal_instance_reset that have a name.
@@ -94,8 +111,9 @@ uint8_t *shoal_instance_memory(shoal_instance *, size_t *len);
 bool shoal_pre_save(shoal_pre *, const char *const *names, const size_t *lens, size_t n);
 bool shoal_instance_save(shoal_instance *, const shoal_pre *, shoal_image *);
 int shoal_instance_restore(shoal_instance *, const shoal_pre *, const shoal_image *);
-long shoal_instance_reset(shoal_instance *, const shoal_pre *, const shoal_image *, int pagemap, int how, size_t max);
-bool shoal_instance_empty(shoal_instance *, const shoal_pre *, const shoal_image *, int pagemap, int how, size_t max);
+long shoal_instance_reset(shoal_instance *, const shoal_pre *, shoal_image *, int pagemap, int how, size_t max);
+bool shoal_instance_empty(shoal_instance *, const shoal_pre *, shoal_image *, int pagemap, int how, size_t max);
+void shoal_instance_warm(shoal_instance *, const shoal_image *);
 int shoal_scan_works(int pagemap);
 bool shoal_page_dirty(uint64_t entry);
 void shoal_instance_delete(shoal_instance *);

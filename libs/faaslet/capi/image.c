@@ -85,6 +85,53 @@ static uint8_t *memory(shoal_instance *in, size_t *len) {
   return wasmtime_memory_data(in->ctx, &in->memory);
 }
 
+// MADV_POPULATE_WRITE, since Linux 5.14: the headers of the machine that builds may be older.
+#define POPULATE_WRITE 23
+
+// How many pages a first call may have written to be an example for others, and how far apart they are one span.
+enum { HOT_PAGES = 64, HOT_GAP = 4 };
+
+// Adds the pages from offset at to offset end, which come in order, as far as there is room.
+static void add_hot(shoal_hot *h, size_t at, size_t end) {
+  uint32_t page = (uint32_t)(at / PAGE), n = (uint32_t)((end - at) / PAGE), room = HOT_PAGES - h->pages;
+  shoal_span *last = h->n ? &h->spans[h->n - 1] : NULL;
+  if (last && page <= last->page + last->n + HOT_GAP) { // what lies between is taken too
+    n += page - (last->page + last->n);
+    if (n > room) n = room;
+    last->n += n, h->pages += n;
+    return;
+  }
+  if (n > room) n = room;
+  if (!n || h->n == sizeof h->spans / sizeof *h->spans) return;
+  h->spans[h->n++] = (shoal_span){page, n};
+  h->pages += n;
+}
+
+// Begins to learn from a reset, if nobody did yet.
+static bool begin_hot(shoal_image *img) {
+  uint32_t unknown = SHOAL_UNKNOWN;
+  if (!__atomic_compare_exchange_n(&img->hot.state, &unknown, SHOAL_LEARNING, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    return false;
+  img->hot.n = img->hot.pages = 0;
+  return true;
+}
+
+static void end_hot(shoal_image *img, bool learned) {
+  __atomic_store_n(&img->hot.state, learned ? SHOAL_KNOWN : SHOAL_UNKNOWN, __ATOMIC_RELEASE);
+}
+
+// Makes copies of the pages that the first call wrote, all at once, where the image was just mapped: a fault for each would
+// cost twice as much, and in some virtual machines ten times. It changes no content, and that it may fail is of no account.
+void shoal_instance_warm(shoal_instance *in, const shoal_image *img) {
+  if (!in->bare || __atomic_load_n(&img->hot.state, __ATOMIC_ACQUIRE) != SHOAL_KNOWN) return;
+  in->bare = false;
+  uint8_t *base = wasmtime_memory_data(in->ctx, &in->memory);
+  for (uint32_t i = 0; i < img->hot.n; i++) {
+    size_t at = img->hot.spans[i].page * PAGE, n = img->hot.spans[i].n * PAGE;
+    if (at + n <= img->size) madvise(base + at, n, POPULATE_WRITE);
+  }
+}
+
 static bool huge; // the kernel gives huge pages to whoever does not refuse them
 static pthread_once_t huge_asked = PTHREAD_ONCE_INIT;
 
@@ -127,6 +174,8 @@ int shoal_instance_restore(shoal_instance *in, const shoal_pre *p, const shoal_i
   if (size != img->size) return -1;
   int err = map(base, img);
   if (err) return err;
+  in->bare = true;
+  shoal_instance_warm(in, img);
   return set_globals(in, p, img) ? 0 : EINVAL;
 }
 
@@ -153,8 +202,8 @@ static void put_back(uint8_t *base, const shoal_image *img, size_t at, size_t en
 bool shoal_page_dirty(uint64_t entry) { return (entry & (ENTRY_PRESENT | ENTRY_SWAPPED)) && !(entry & ENTRY_FILE); }
 
 // Each puts back the dirty pages of [base, base + size) and returns how many there were; -1 when there were more than max,
-// of which only some are put back then; -2 when the kernel does not answer.
-static long by_scan(uint8_t *base, size_t size, const shoal_image *img, int pagemap, size_t max) {
+// of which only some are put back then; -2 when the kernel does not answer. What was dirty is added to hot, if there is one.
+static long by_scan(uint8_t *base, size_t size, const shoal_image *img, int pagemap, size_t max, shoal_hot *hot) {
   struct region found[64];
   size_t n = 0;
   uint64_t at = (uint64_t)base, end = at + size;
@@ -170,6 +219,7 @@ static long by_scan(uint8_t *base, size_t size, const shoal_image *img, int page
     for (int i = 0; i < k; i++) {
       if ((n += (found[i].end - found[i].start) / PAGE) > max) return -1;
       put_back(base, img, found[i].start - (uint64_t)base, found[i].end - (uint64_t)base);
+      if (hot) add_hot(hot, found[i].start - (uint64_t)base, found[i].end - (uint64_t)base);
     }
     if (s.walk_end <= at) return -2;
     at = s.walk_end;
@@ -177,7 +227,7 @@ static long by_scan(uint8_t *base, size_t size, const shoal_image *img, int page
   return (long)n;
 }
 
-static long by_pagemap(uint8_t *base, size_t size, const shoal_image *img, int pagemap, size_t max) {
+static long by_pagemap(uint8_t *base, size_t size, const shoal_image *img, int pagemap, size_t max, shoal_hot *hot) {
   uint64_t entries[1024];
   size_t n = 0;
   for (size_t at = 0; at < size;) {
@@ -190,6 +240,7 @@ static long by_pagemap(uint8_t *base, size_t size, const shoal_image *img, int p
       if (!shoal_page_dirty(entries[i])) continue;
       if (++n > max) return -1;
       put_back(base, img, at, at + PAGE);
+      if (hot) add_hot(hot, at, at + PAGE);
     }
   }
   return (long)n;
@@ -205,12 +256,15 @@ static long unusable(shoal_instance *in, const shoal_image *img) {
 
 // Puts back everything that a call changed, and makes the instance ready for the next. Returns how many pages were put
 // back, or a negative number when it could not: the instance is of no more use then.
-long shoal_instance_reset(shoal_instance *in, const shoal_pre *p, const shoal_image *img, int pagemap, int how, size_t max) {
+long shoal_instance_reset(shoal_instance *in, const shoal_pre *p, shoal_image *img, int pagemap, int how, size_t max) {
   long why = unusable(in, img);
   if (why) return why;
   size_t size;
   uint8_t *base = memory(in, &size);
-  long n = how == SHOAL_SCAN ? by_scan(base, size, img, pagemap, max) : by_pagemap(base, size, img, pagemap, max);
+  bool learns = begin_hot(img);
+  shoal_hot *hot = learns ? &img->hot : NULL;
+  long n = how == SHOAL_SCAN ? by_scan(base, size, img, pagemap, max, hot) : by_pagemap(base, size, img, pagemap, max, hot);
+  if (learns) end_hot(img, n >= 0);
   if (n < 0) return n;
   if (!set_globals(in, p, img)) return -5;
   shoal_instance_unkill(in);
@@ -218,12 +272,13 @@ long shoal_instance_reset(shoal_instance *in, const shoal_pre *p, const shoal_im
 }
 
 // Is shoal_instance_reset for an instance that nobody will use soon: beyond max dirty pages all of them are given back.
-bool shoal_instance_empty(shoal_instance *in, const shoal_pre *p, const shoal_image *img, int pagemap, int how, size_t max) {
+bool shoal_instance_empty(shoal_instance *in, const shoal_pre *p, shoal_image *img, int pagemap, int how, size_t max) {
   bool asks = how == SHOAL_SCAN || img->size <= SLOW_SIZE;
   long n = asks ? shoal_instance_reset(in, p, img, pagemap, how, max) : unusable(in, img) ? -3 : -1;
   if (n != -1) return n >= 0;
   size_t size;
   if (map(memory(in, &size), img) || !set_globals(in, p, img)) return false;
+  in->bare = true;
   shoal_instance_unkill(in);
   return true;
 }
@@ -238,7 +293,8 @@ int shoal_scan_works(int pagemap) {
   int how = -1;
   for (int try = SHOAL_SCAN; try <= SHOAL_PAGEMAP && how < 0; try++) {
     memset(m + PAGE, 1, PAGE);
-    long n = try == SHOAL_SCAN ? by_scan(m, 3 * PAGE, &none, pagemap, 3) : by_pagemap(m, 3 * PAGE, &none, pagemap, 3);
+    long n = try == SHOAL_SCAN ? by_scan(m, 3 * PAGE, &none, pagemap, 3, NULL)
+                                : by_pagemap(m, 3 * PAGE, &none, pagemap, 3, NULL);
     if (n == 1 && is_zero(m + PAGE, PAGE)) how = try;
   }
   munmap(m, 3 * PAGE);

@@ -14,5 +14,8 @@ func (in *Instance) Empty(img *Image, p *Pages, limit int) bool {
 	return bool(C.shoal_instance_empty(in.c, img.pre.p, &img.c, C.int(p.fd), p.how, C.size_t(limit)))
 }
 
-// Adopt makes host the one that serves the guest of a shell.
-func (in *Instance) Adopt(host Host) { in.host = host }
+// Adopt makes host the one that serves the guest of a shell of img.
+func (in *Instance) Adopt(host Host, img *Image) {
+	in.host = host
+	C.shoal_instance_warm(in.c, &img.c)
+}

@@ -64,15 +64,25 @@ func TestSwappedPagesArePutBack(t *testing.T) {
 // swappedOut returns how many pages of mem are in swap space.
 func swappedOut(t *testing.T, p *Pages, mem []byte) (n int) {
 	t.Helper()
-	entries := make([]byte, len(mem)/pageSize*8)
-	at := int64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))) / pageSize * 8
-	if _, err := unix.Pread(p.fd, entries, at); err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(entries); i += 8 {
-		if binary.LittleEndian.Uint64(entries[i:])&(1<<62) != 0 {
+	for _, e := range entriesOf(t, p, mem) {
+		if e&(1<<62) != 0 {
 			n++
 		}
 	}
 	return n
+}
+
+// entriesOf returns what the kernel says of the pages of mem.
+func entriesOf(t *testing.T, p *Pages, mem []byte) []uint64 {
+	t.Helper()
+	raw := make([]byte, len(mem)/pageSize*8)
+	at := int64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))) / pageSize * 8
+	if _, err := unix.Pread(p.fd, raw, at); err != nil {
+		t.Fatal(err)
+	}
+	entries := make([]uint64, len(raw)/8)
+	for i := range entries {
+		entries[i] = binary.LittleEndian.Uint64(raw[8*i:])
+	}
+	return entries
 }

@@ -83,6 +83,11 @@ func NewGuest(ctx context.Context, module []byte, anew bool) (_ *Guest, err erro
 	if err := g.life(ctx, g.setup); err != nil {
 		return nil, err
 	}
+	if g.image.Taken() { // as in a worker: what a reset finds written is what restores have ready
+		if err := g.Warm(ctx, 1, 1); err != nil {
+			return nil, err
+		}
+	}
 	if !g.image.Taken() {
 		return nil, ErrNoImage
 	}

@@ -50,6 +50,8 @@ type Lab struct {
 	entry   *capi.Pre
 	loop    *capi.Pre
 	closers []func()
+
+	restored *faaslet.Image // what Restores restores; nil until then
 }
 
 // NewLab compiles the guest. The caller closes the Lab.

@@ -69,7 +69,7 @@ func TestGuest(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if n, err := g.FirstFaults(t.Context(), 5); err != nil || anew && n < 20 {
+		if n, err := g.FirstFaults(t.Context(), 5); err != nil || n > 20 { // the pages that it writes are ready, at best
 			t.Errorf("%g faults, %v", n, err)
 		}
 		if n := g.engine.Stats().Faaslets; n != 0 {

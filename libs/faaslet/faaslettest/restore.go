@@ -13,13 +13,16 @@ import (
 
 // Restores makes n Faaslets from an image, one after the other, runs a call in each, and closes them.
 func (l *Lab) Restores(ctx context.Context, n int) error {
-	image, first, err := l.image(ctx)
-	if err != nil {
-		return err
+	if l.restored == nil { // kept: taking an image costs as much as hundreds of restores
+		image, first, err := l.image(ctx)
+		if err != nil {
+			return err
+		}
+		first.Close()
+		l.restored = image
+		l.closers = append(l.closers, image.Close)
 	}
-	defer image.Close()
-	defer first.Close()
-	return l.lives(ctx, n, faaslet.Setup{Image: image})
+	return l.lives(ctx, n, faaslet.Setup{Image: l.restored})
 }
 
 // Fill makes up to n Faaslets from one image, each of which has served a call and was reset, and keeps them all. It makes

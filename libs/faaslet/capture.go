@@ -27,7 +27,7 @@ type Captured struct {
 func (m *Module) Inits() []string {
 	var out []string
 	for _, name := range m.inits {
-		if name = strings.TrimPrefix(name, wasmbin.Reserved); name != "ctors" {
+		if name = wasmbin.InitName(name); name != "" {
 			out = append(out, name)
 		}
 	}

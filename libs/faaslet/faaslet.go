@@ -3,6 +3,7 @@
 package faaslet
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -177,7 +178,7 @@ func (f *Faaslet) runInits(ctx context.Context) *faas.Error {
 		stop := f.watch(ctx)
 		result, fail, found := f.instance.CallExport(name)
 		stop()
-		where := "the initialiser " + strings.TrimPrefix(name, wasmbin.Reserved)
+		where := "the initialiser " + cmp.Or(wasmbin.InitName(name), "constructors")
 		switch {
 		case !found:
 			return faas.Errorf(faas.Internal, "the instance lacks %q", name)

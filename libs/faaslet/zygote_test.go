@@ -43,10 +43,14 @@ func TestZygotes(t *testing.T) {
 		code       faas.Code // of a call
 		words      string
 	}{
-		"faasm":               {watZygote, "_start", []string{wasmbin.Ctors, "_faasm_zygote"}, "", ""},
-		"faasm, by export":    {strings.ReplaceAll(watZygote, "(func $__wasm_call_ctors", `(func $c (export "__wasm_call_ctors")`), "_start", []string{wasmbin.Ctors, "_faasm_zygote"}, "", ""},
-		"wizer":               {watWizer, "wizer.resume", []string{"wizer.initialize"}, "", ""},
-		"wizer, known name":   {strings.ReplaceAll(watWizer, "$c", "$__wasm_call_ctors"), "wizer.resume", []string{wasmbin.Ctors, "wizer.initialize"}, "", ""},
+		"faasm":             {watZygote, "_start", []string{wasmbin.Ctors, "_faasm_zygote"}, "", ""},
+		"faasm, by export":  {strings.ReplaceAll(watZygote, "(func $__wasm_call_ctors", `(func $c (export "__wasm_call_ctors")`), "_start", []string{wasmbin.Ctors, "_faasm_zygote"}, "", ""},
+		"wizer":             {watWizer, "wizer.resume", []string{"wizer.initialize"}, "", ""},
+		"wizer, known name": {strings.ReplaceAll(watWizer, "$c", "$__wasm_call_ctors"), "wizer.resume", []string{wasmbin.Ctors, "wizer.initialize"}, "", ""},
+		"faasm, wrapped": {strings.Replace(watZygote, `(func (export "_faasm_zygote") (result i32)`,
+			`(func $__wasm_call_dtors (i32.store (i32.const 16) (i32.const 0)))
+			(func (export "_faasm_zygote") (result i32) (call $__wasm_call_ctors) (call $zygote) (call $__wasm_call_dtors))
+			(func $zygote (result i32)`, 1), "_start", []string{wasmbin.Ctors, wasmbin.Held + "_faasm_zygote"}, "", ""},
 		"no constructors":     {strings.ReplaceAll(watZygote, "$__wasm_call_ctors", "$c"), "_start", nil, faas.GuestFailed, "exited with code 1"},
 		"failing":             {strings.Replace(watZygote, "i32.load (i32.const 24)", "i32.const 1", 1), "_start", []string{wasmbin.Ctors, "_faasm_zygote"}, faas.GuestFailed, "in the initialiser _faasm_zygote: the guest exited with code 7"},
 		"trapping":            {strings.Replace(watWizer, "i32.load (i32.const 24)", "i32.const 1", 1), "wizer.resume", []string{"wizer.initialize"}, faas.GuestTrapped, "in the initialiser wizer.initialize"},
@@ -60,6 +64,9 @@ func TestZygotes(t *testing.T) {
 			m := load(t, newEngine(t, nil), wat)
 			if info := m.Info(); info.Entry != c.entry || !slices.Equal(info.Inits, c.inits) || (info.NoZygote != "") != (c.inits == nil) {
 				t.Errorf("%+v", info)
+			}
+			if info := infoOf(m.module); info.Entry != c.entry || !slices.Equal(info.Inits, c.inits) {
+				t.Errorf("by the artefact alone: %+v", info)
 			}
 			callsAlike(t, m, c.code, c.words)
 		})

@@ -16,7 +16,8 @@ const (
 )
 
 // site is an instruction that Instrument replaces. With op opLoop it is a place where an interruption point is needed: behind
-// a loop's header, at a function's entry, or within long code; with opGuard it is the entry of the constructors.
+// a loop's header, at a function's entry, or within long code; with opGuard and opHold
+// it is the entry of the constructors and the destructors.
 type site struct {
 	span
 	op      op
@@ -69,6 +70,7 @@ type prepass struct {
 	helpers map[helper]uint32
 	point   []byte // an interruption point; it is never changed
 	ran     uint32 // the global of the constructors' guard, if there is one
+	held    uint32 // that of the destructors'
 }
 
 type helper struct {
@@ -89,6 +91,8 @@ func (p *prepass) body(index int, b body, sites []site) {
 			p.replace(s.span, call(p.bulk(s)))
 		case s.op == opGuard:
 			p.replace(s.span, guardCode(p.ran))
+		case s.op == opHold:
+			p.replace(s.span, holdCode(p.held))
 		default: // at most a chunk of memory, a table, a loop, an entry, or long code
 			p.replace(span{s.at, s.at}, p.point)
 		}

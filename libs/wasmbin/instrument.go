@@ -45,7 +45,7 @@ func Instrument(module []byte) ([]byte, error) {
 //     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms;
 //   - code that can run on for more than 16 KiB without a loop gets interruption points on its way;
 //   - where several tables could grow past faas.MaxTableElements together, their maximums are lowered;
-//   - the constructors of a module with a zygote run once, as Ctors says;
+//   - the constructors of a module with a zygote run once, and its destructors not after the zygote, as Ctors says;
 //   - mutable globals that are hidden are exported, so that an instance can be put back to what it was; where that takes
 //     more, an export says why it can't be done (NoReset).
 //
@@ -67,10 +67,13 @@ func (m *Module) Instrument() ([]byte, error) {
 	if len(m.Memories) == 0 || m.Memories[0].Is64 {
 		sites = slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return s.op.onMemory() })
 	}
-	ctors := -1
-	if m.hasZygote() {
-		if ctors = m.ctors(); ctors >= 0 {
-			sites = m.guarded(sites, ctors)
+	ctors, dtors := -1, -1
+	if len(m.zygotes()) > 0 {
+		if ctors, dtors = m.structors(); ctors >= 0 {
+			sites = m.guarded(sites, ctors, opGuard)
+		}
+		if ctors >= 0 && dtors >= 0 {
+			sites = m.guarded(sites, dtors, opHold)
 		}
 	}
 	starts := m.Start >= 0 && len(m.bodies) > 0
@@ -88,9 +91,7 @@ func (m *Module) Instrument() ([]byte, error) {
 		p.interruptible()
 	}
 	if ctors >= 0 {
-		p.ran = p.global()
-		p.export(ctorsRan, GlobalKind, p.ran)
-		p.export(Ctors, Func, uint32(ctors))
+		p.zygote(ctors, dtors)
 	}
 	for i, rest := 0, sites; len(rest) > 0; i++ {
 		b, n := m.bodies[i], 0

@@ -1,5 +1,7 @@
 package wasmbin
 
+import "strings"
+
 // The exports by which a module asks for more of its start to be done once, ahead of its calls, beside the "_initialize" of
 // a reactor: Wizer's and Faasm's. They run in this order, after the constructors.
 const (
@@ -13,52 +15,68 @@ const (
 // Ctors is the exported function that runs the constructors of an instrumented module which has a zygote: what the linker
 // calls __wasm_call_ctors. It does so once in an instance and in those that are copies of it, whoever calls it, so that the
 // "_start" of a command does not build again what the zygote has worked on.
+//
+// A linker may wrap every export of a command so that it runs the constructors before and the destructors after: a zygote
+// would be destroyed as it ends. So the destructors do nothing while a zygote runs, which is called by the export Held and its
+// name.
 const (
 	Ctors     = Reserved + "ctors"
 	ctorsRan  = Reserved + "ctors_ran" // the exported global that says so
+	Held      = Reserved + "init_"     // and the name of a zygote's export
+	dtorsHeld = Reserved + "dtors_held"
 	ctorsName = "__wasm_call_ctors"
+	dtorsName = "__wasm_call_dtors"
 )
 
 // NoResume is why a command's zygote is not run.
 const NoResume = "its zygote is not run: nothing tells which function runs the constructors, and \"_start\" would run them " +
 	"again (link with -Wl,--export=__wasm_call_ctors or without -s, or export \"wizer.resume\")"
 
-// opGuard marks the site at the entry of the constructors.
-const opGuard op = 0xffff0000
+// opGuard marks the site at the entry of the constructors, opHold that of the destructors.
+const (
+	opGuard op = 0xffff0000
+	opHold  op = 0xffff0001
+)
 
-// hasZygote reports whether m exports an initialiser that is no standard of WASI.
-func (m *Module) hasZygote() bool {
+// zygotes returns the exported functions that are initialisers and no standard of WASI, in their order.
+func (m *Module) zygotes() (found []Export) {
 	for _, name := range []string{WizerInitialize, FaasmZygote} {
 		if x, ok := m.Export(name); ok && x.Kind == Func {
-			return true
+			found = append(found, x)
 		}
 	}
-	return false
+	return found
 }
 
-// ctors returns the function that runs the constructors: by its export, else by its name. It returns -1 when there is none
-// of m's own with the type () -> ().
-func (m *Module) ctors() int {
-	i := -1
-	if x, ok := m.Export(ctorsName); ok {
-		if x.Kind == Func {
+// structors returns the functions that run the constructors and the destructors: by their exports, else by their names. It
+// returns -1 where there is none of m's own with the type () -> ().
+func (m *Module) structors() (ctors, dtors int) {
+	functions := m.Names().Functions
+	find := func(name string) int {
+		i := -1
+		if x, ok := m.Export(name); ok && x.Kind == Func {
 			i = int(x.Index)
-		}
-	} else {
-		for f, name := range m.Names().Functions {
-			if name == ctorsName && (i < 0 || int(f) < i) {
-				i = int(f)
+		} else if !ok {
+			for f, n := range functions {
+				if n == name && (i < 0 || int(f) < i) {
+					i = int(f)
+				}
 			}
 		}
+		if i < m.importedFuncs || i >= len(m.Funcs) || !m.FuncType(uint32(i)).equal(nil, nil) {
+			return -1
+		}
+		return i
 	}
-	if i < m.importedFuncs || i >= len(m.Funcs) || !m.FuncType(uint32(i)).equal(nil, nil) {
-		return -1
+	ctors, dtors = find(ctorsName), find(dtorsName)
+	if ctors == dtors {
+		dtors = -1
 	}
-	return i
+	return ctors, dtors
 }
 
-// guarded returns sites with one more, at the entry of function f, a defined one.
-func (m *Module) guarded(sites []site, f int) []site {
+// guarded returns sites with one more of kind o, at the entry of function f, a defined one.
+func (m *Module) guarded(sites []site, f int, o op) []site {
 	b := m.bodies[f-m.importedFuncs]
 	r := &reader{b: m.raw[:b.end], p: b.start}
 	for range r.u32() { // Parse has seen them
@@ -70,15 +88,39 @@ func (m *Module) guarded(sites []site, f int) []site {
 		at++
 	}
 	out := make([]site, 0, len(sites)+1)
-	out = append(append(out, sites[:at]...), site{span: span{r.p, r.p}, op: opGuard})
+	out = append(append(out, sites[:at]...), site{span: span{r.p, r.p}, op: o})
 	return append(out, sites[at:]...)
 }
 
 // guardCode returns at once when global ran is not zero, and sets it.
-func guardCode(ran uint32) []byte {
-	code := appendU32([]byte{byte(opGlobalGet)}, ran)
-	code = append(code, byte(opIf), blockEmpty, byte(opReturn), byte(opEnd), byte(opI32Const), 1, byte(opGlobalSet))
-	return appendU32(code, ran)
+func guardCode(ran uint32) []byte { return append(holdCode(ran), setCode(ran, 1)...) }
+
+// zygote adds what a module with a zygote needs, whose constructors and destructors (-1 for none) are guarded.
+func (p *prepass) zygote(ctors, dtors int) {
+	p.ran = p.global()
+	p.export(ctorsRan, GlobalKind, p.ran)
+	p.export(Ctors, Func, uint32(ctors))
+	if dtors < 0 {
+		return
+	}
+	p.held = p.global()
+	p.export(dtorsHeld, GlobalKind, p.held)
+	for _, z := range p.m.zygotes() {
+		code := append([]byte{0}, setCode(p.held, 1)...) // no locals
+		code = append(append(code, call(z.Index)...), setCode(p.held, 0)...)
+		f := p.function(p.m.Funcs[z.Index], append(code, byte(opEnd)), Held+z.Name)
+		p.export(Held+z.Name, Func, f)
+	}
+}
+
+// setCode sets a global to a small number.
+func setCode(global uint32, n byte) []byte {
+	return appendU32([]byte{byte(opI32Const), n, byte(opGlobalSet)}, global)
+}
+
+// holdCode returns at once when global held is not zero.
+func holdCode(held uint32) []byte {
+	return append(appendU32([]byte{byte(opGlobalGet)}, held), byte(opIf), blockEmpty, byte(opReturn), byte(opEnd))
 }
 
 // checkZygote checks the types of the initialisers and decides how a command with one is entered.
@@ -96,17 +138,25 @@ func (m *Module) checkZygote(info *Info) error {
 		}
 	}
 	has := func(name string) bool { _, ok := m.Export(name); return ok }
-	info.Inits, info.Entry, info.NoZygote = initsOf(info.Entry, has, m.hasZygote() && m.ctors() >= 0)
+	ctors, dtors := -1, -1
+	if len(m.zygotes()) > 0 {
+		ctors, dtors = m.structors()
+	}
+	info.Inits, info.Entry, info.NoZygote = initsOf(info.Entry, has, ctors >= 0, ctors >= 0 && dtors >= 0)
 	return nil
 }
 
 // initsOf returns, by what a module exports, the exports that are run once before any call enters it at entry, and where
-// calls enter it when they were; guarded says that its constructors are run at most once. No zygote of a command is
-// among them where its constructors would run again after it; why says so.
-func initsOf(entry string, has func(name string) bool, guarded bool) (inits []string, at, why string) {
+// calls enter it when they were; guarded says that its constructors are run at most once, held that its destructors are not
+// after a zygote. No zygote of a command is among them where its constructors would run again after it; why says so.
+func initsOf(entry string, has func(name string) bool, guarded, held bool) (inits []string, at, why string) {
 	var zygote []string
 	for _, name := range []string{WizerInitialize, FaasmZygote} {
-		if has(name) {
+		switch {
+		case !has(name):
+		case held:
+			zygote = append(zygote, Held+name)
+		default:
 			zygote = append(zygote, name)
 		}
 	}
@@ -130,6 +180,18 @@ func initsOf(entry string, has func(name string) bool, guarded bool) (inits []st
 // Initialisers is Info.Inits and Info.Entry by the exported functions of an instrumented module, for one that was checked
 // before it was compiled. entry is "handle" or "_start".
 func Initialisers(entry string, has func(name string) bool) (inits []string, at string) {
-	inits, at, _ = initsOf(entry, has, has(Ctors))
+	inits, at, _ = initsOf(entry, has, has(Ctors), has(Held+WizerInitialize) || has(Held+FaasmZygote))
 	return inits, at
+}
+
+// InitName returns the name under which the author of a module knows one of its Info.Inits, or StartFunc; "" for one that is
+// not the author's.
+func InitName(export string) string {
+	switch {
+	case export == Ctors:
+		return ""
+	case export == StartFunc:
+		return "start"
+	}
+	return strings.TrimPrefix(export, Held)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -88,10 +87,10 @@ func (s *Service) protoAfter(ctx context.Context, old, fn faas.Function) (*faas.
 // initsOf returns the initialisers as the module's author knows them.
 func initsOf(info wasmbin.Info) (inits []string) {
 	if info.HasStart {
-		inits = append(inits, "start")
+		inits = append(inits, wasmbin.InitName(wasmbin.StartFunc))
 	}
-	for _, name := range info.Inits {
-		if !strings.HasPrefix(name, wasmbin.Reserved) {
+	for _, export := range info.Inits {
+		if name := wasmbin.InitName(export); name != "" {
 			inits = append(inits, name)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 // figures are all there are, in the order in which they are taken.
 func (b *bench) figures() []*figure {
-	return slices.Concat(b.engineFigures(), b.lifeFigures(), b.densityFigures(), b.natsFigures(), b.httpFigures(), b.processFigures(), b.openFigures())
+	return slices.Concat(b.engineFigures(), b.lifeFigures(), b.densityFigures(), b.natsFigures(), b.httpFigures(), b.processFigures(), b.firstFigures(), b.openFigures())
 }
 
 // What a loop's result is read for.

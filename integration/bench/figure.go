@@ -35,6 +35,7 @@ type bench struct {
 	lab      *labs
 	guests   guests
 	parts    map[string]*part
+	firsts   map[bool]firsts
 	closers  []func()
 	lackings []string
 }

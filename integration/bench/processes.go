@@ -52,6 +52,7 @@ func program(what string) *process.Program {
 type family struct {
 	dir     string
 	members []*exec.Cmd
+	workers []*exec.Cmd // those of the members that are workers
 }
 
 // startLayout starts Shoal in layout l and waits until its gateways know its workers.
@@ -187,6 +188,9 @@ func (f *family) start(what string, stdout *os.File, args ...string) (*exec.Cmd,
 		return nil, fmt.Errorf("start %s: %w", what, err)
 	}
 	f.members = append(f.members, cmd)
+	if what == "worker" {
+		f.workers = append(f.workers, cmd)
+	}
 	return cmd, nil
 }
 

@@ -128,10 +128,12 @@ func (ms *modules) fill(ctx context.Context, v faas.Version, e *module) {
 // open loads the module of a version from its file, from another one when somebody has deleted that.
 func (ms *modules) open(ctx context.Context, v faas.Version) (*faaslet.Module, func(), error) {
 	for again := false; ; again = true {
+		began := time.Now()
 		path, release, err := ms.artefacts.Open(ctx, v)
 		if err != nil {
 			return nil, nil, err
 		}
+		ms.log.Debug("artefact there", telemetry.KeyVersion, v.Short(), "took", time.Since(began))
 		m, err := ms.engine.LoadFile(path)
 		if err == nil {
 			return m, release, nil

@@ -105,6 +105,9 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 	if p != nil && p.enter(fn) {
 		return p, nil
 	}
+	if w.cfg.Protos != nil && fn.Version == v { // the first Faaslet wants it as soon as the module is there
+		w.background.Go(func() { w.cfg.Protos.Prefetch(w.ahead, fn) })
+	}
 	module, err := w.modules.load(ctx, v)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,8 @@ const DefaultProtoCache = 2 * faas.GiB
 type Protos interface {
 	// Fill fills an image for Faaslets of fn, if there is a Proto-Faaslet for it and its settings; else it does nothing.
 	Fill(ctx context.Context, fn faas.Function, image *faaslet.Image) error
+	// Prefetch brings to this machine what Fill will need, if that can be done. Fill tells of what can't.
+	Prefetch(ctx context.Context, fn faas.Function)
 }
 
 // StoredProtos are the Proto-Faaslets that the upload service captured and signed, from the object store.
@@ -46,9 +48,32 @@ func ProtosIn(dir string, pub ed25519.PublicKey, protos *objectstore.Store, max 
 	return &StoredProtos{cache: cache.New(filepath.Join(dir, "protos"), protos, pub, int64(max)), engine: faaslet.Version()}
 }
 
+// has reports whether there is a Proto-Faaslet for fn and its settings.
+func has(fn faas.Function) bool {
+	return fn.Proto != nil && fn.Proto.None == "" && (fn.Proto.Setup == "" || fn.Proto.Setup == snapshot.Setup(fn.Args(), fn.Environ()))
+}
+
+// Prefetch implements Protos.
+func (p *StoredProtos) Prefetch(ctx context.Context, fn faas.Function) {
+	if !has(fn) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, protoTimeout)
+	defer cancel()
+	m, err := p.manifest(ctx, fn)
+	if err != nil {
+		return
+	}
+	for _, ref := range m.Packs {
+		if file, err := p.cache.OpenPack(ctx, ref); err == nil {
+			file.Release()
+		}
+	}
+}
+
 // Fill implements Protos.
 func (p *StoredProtos) Fill(ctx context.Context, fn faas.Function, image *faaslet.Image) error {
-	if fn.Proto == nil || fn.Proto.None != "" || fn.Proto.Setup != "" && fn.Proto.Setup != snapshot.Setup(fn.Args(), fn.Environ()) {
+	if !has(fn) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, protoTimeout)

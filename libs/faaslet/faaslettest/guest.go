@@ -3,9 +3,11 @@
 package faaslettest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +15,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -50,7 +53,7 @@ func SizedGuest(mib, pages int) ([]byte, error) {
         (br $l))))))`, mib<<4, mib<<20, pages))
 }
 
-// NewGuest loads a module and takes an image of it. anew says that closed Faaslets leave nothing to new ones. The caller
+// NewGuest loads a module and captures it. anew says that closed Faaslets leave nothing to new ones. The caller
 // closes it.
 func NewGuest(ctx context.Context, module []byte, anew bool) (_ *Guest, err error) {
 	g := &Guest{}
@@ -80,18 +83,40 @@ func NewGuest(ctx context.Context, module []byte, anew bool) (_ *Guest, err erro
 	}
 	g.image = g.module.NewImage()
 	g.setup = faaslet.Setup{Image: g.image, Memory: faas.Size(info.MemoryMin) + 64*faas.MiB}
-	if err := g.life(ctx, g.setup); err != nil {
+	if err := g.fill(ctx); err != nil {
 		return nil, err
 	}
-	if g.image.Taken() { // as in a worker: what a reset finds written is what restores have ready
-		if err := g.Warm(ctx, 1, 1); err != nil {
-			return nil, err
-		}
+	// As in a worker: what a reset finds written is what restores have ready.
+	return g, g.Warm(ctx, 1, 1)
+}
+
+// fill fills the image as a deploy and a worker do it: with what the initialisers make, encoded and loaded.
+func (g *Guest) fill(ctx context.Context) error {
+	if g.module.Uncapturable() != "" {
+		return ErrNoImage
 	}
-	if !g.image.Taken() {
-		return nil, ErrNoImage
+	c, ferr := g.module.Capture(ctx, faaslet.Setup{Memory: g.setup.Memory})
+	if ferr != nil {
+		return ferr
 	}
-	return g, nil
+	if c == nil {
+		return ErrNoImage
+	}
+	defer c.Close()
+	globals := make([]snapshot.Global, len(c.Globals))
+	for i, v := range c.Globals {
+		globals[i] = snapshot.Global(v)
+	}
+	e, err := snapshot.Encode(c.Memory, globals, nil)
+	if err != nil {
+		return err
+	}
+	m, err := snapshot.Parse(e.Manifest)
+	if err != nil {
+		return err
+	}
+	open := func(snapshot.PackRef) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Pack)), nil }
+	return g.image.Fill(m.Memory, m.Kept(), c.Globals, func(put func(int64, []byte) error) error { return m.Load(open, put) })
 }
 
 // life makes a Faaslet, runs a call in it and closes it.

@@ -36,6 +36,8 @@ type Config struct {
 	Table       hostapi.Table // what guests may import; not changed, kept
 	Log         *slog.Logger  // nil drops
 	MaxFaaslets int           // live at once, at most; 0 means what the machine's limits allow
+	MaxMaps     int           // of modules, images, Faaslets and threads of slots; likewise
+	MaxFiles    int           // descriptors of modules and images; likewise
 	Compiler    bool          // Compile will be used: let it have threads
 	SlowReset   bool          // find written pages as on Linux before 6.7; for tests
 	NoShells    bool          // a closed Faaslet leaves nothing to the next one; for tests and measurements
@@ -56,6 +58,8 @@ type Engine struct {
 	modules  atomic.Int64 // loaded ones
 	mapped   atomic.Int64 // bytes of all linear memories
 	shells   atomic.Int64 // that closed Faaslets left
+	account  account
+	open     sync.Map // of *Module that are loaded, to nothing
 
 	load sync.Mutex // serialises loading and unloading of modules
 
@@ -74,8 +78,16 @@ func NewEngine(cfg Config) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if limit := machineLimit(); e.max <= 0 || e.max > limit {
+	e.images.account = &e.account
+	e.account.most = machineAccount()
+	if limit := faasletLimit(machineMaps(), machineSpace()); e.max <= 0 || e.max > limit {
 		e.max = limit
+	}
+	if n := int64(cfg.MaxMaps); n > 0 {
+		e.account.most.maps = min(e.account.most.maps, n)
+	}
+	if n := int64(cfg.MaxFiles); n > 0 {
+		e.account.most.files = min(e.account.most.files, n)
 	}
 	e.engine = wasmtime.NewEngineWithConfig(newConfig(cfg.Compiler))
 	e.linker = wasmtime.NewLinker(e.engine)

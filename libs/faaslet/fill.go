@@ -42,7 +42,7 @@ func (i *Image) Fill(memory, kept int64, globals []Global, load func(put func(at
 		return err
 	}
 	_, has := img.Size()
-	m.engine.images.fit(kept, has)
+	m.engine.images.fit(memory, kept, has)
 	i.taken.Store(img)
 	return nil
 }

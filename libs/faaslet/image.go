@@ -174,7 +174,7 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		return nil
 	}
 	_, kept := img.Size()
-	images.fit(most, kept)
+	images.fit(most, most, kept)
 	i.taken.Store(img)
 	return img
 }
@@ -311,7 +311,7 @@ func (c *images) add(memory, kept int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if int64(c.n) >= max(c.account.most.files/imageFiles, 1) || c.bytes+kept > int64(maxImageMemory) ||
-		c.account.take(imageCost.spaced(memory)) != nil {
+		c.account.take(imageCostOf(memory, kept)) != nil {
 		return false
 	}
 	c.n++
@@ -319,11 +319,22 @@ func (c *images) add(memory, kept int64) bool {
 	return true
 }
 
-// fit corrects what was counted for an image.
-func (c *images) fit(counted, bytes int64) {
+// fit corrects what was counted for an image: it keeps no more than that.
+func (c *images) fit(memory, counted, kept int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.bytes += bytes - counted
+	c.bytes += kept - counted
+	if was, is := imageCostOf(memory, counted), imageCostOf(memory, kept); was != is {
+		c.account.give(cost{was.maps - is.maps, was.files - is.files, was.space - is.space})
+	}
+}
+
+// imageCostOf returns the cost of an image of a linear memory. One of nothing but zeros has no file.
+func imageCostOf(memory, kept int64) cost {
+	if kept == 0 {
+		return cost{}
+	}
+	return imageCost.spaced(memory)
 }
 
 func (c *images) drop(memory, kept int64) {
@@ -331,7 +342,7 @@ func (c *images) drop(memory, kept int64) {
 	defer c.mu.Unlock()
 	c.n--
 	c.bytes -= kept
-	c.account.give(imageCost.spaced(memory))
+	c.account.give(imageCostOf(memory, kept))
 }
 
 func (c *images) count() (n int, bytes int64) {

@@ -52,6 +52,8 @@ type Artefacts interface {
 	// Drop says that the version was replaced or removed: what is kept of it for a next Open needs not be. What is open stays
 	// as it is.
 	Drop(v faas.Version)
+	// Full reports whether the files that are open take more than so many percent of what all may take.
+	Full(percent int) bool
 }
 
 // Payloads keeps bodies that are too large for a message; a *objectstore.Store does.

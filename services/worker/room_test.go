@@ -173,7 +173,11 @@ func TestMoreFunctionsThanRoom(t *testing.T) {
 	// A prefetch gives nothing up.
 	before = f.room.rounds.Load()
 	f.announce(t, f.renamed(t, fns, "again")...)
-	until(t, "it is left", func() bool { f.prefetches.mu.Lock(); defer f.prefetches.mu.Unlock(); return len(f.prefetches.waiting) == 0 })
+	until(t, "it is left", func() bool {
+		f.prefetches.mu.Lock()
+		defer f.prefetches.mu.Unlock()
+		return len(f.prefetches.waiting) == 0
+	})
 	if f.room.rounds.Load() != before {
 		t.Error("a prefetch gave something up")
 	}

@@ -24,7 +24,7 @@ const (
 	memoryGuard   = 2 << 20
 	// Reserve is the address space that a Faaslet has, in bytes, whatever it uses of it.
 	Reserve    = memoryReserve + 2*memoryGuard
-	wasmStack  = 1 << 20
+	wasmStack  = int(faas.GuestStack)
 	stackSpare = 512 << 10 // of a thread's stack, for what is above and below the guest
 )
 
@@ -70,7 +70,7 @@ type Engine struct {
 
 // NewEngine makes an Engine. It fails when the table is not sound, or when the machine can't give a guest what it needs.
 func NewEngine(cfg Config) (*Engine, error) {
-	if n := capi.ThreadStack(); n != 0 && n < wasmStack+stackSpare {
+	if n := capi.ThreadStack(); n != 0 && n < uint64(wasmStack+stackSpare) {
 		return nil, fmt.Errorf("threads have stacks of %s, guests need %s (raise it with `ulimit -s 8192`)",
 			faas.Size(n), faas.Size(wasmStack+stackSpare))
 	}

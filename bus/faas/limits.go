@@ -78,7 +78,7 @@ func Limits() []Limit {
 		{"log lines", "1000", "", "lines kept per function for `shoal logs`, each of at most 4 KiB; a worker sends 200 lines and 64 KiB a second for a function after a burst of 1000 lines or 512 KiB, and says how many it dropped"},
 		{"memory of running calls", "80 % of the machine's, or of its cgroup's limit", "", "what the memory limits of a worker's running calls may add up to; beyond it `no_capacity`"},
 		{"bodies", "1GiB", "", "what the bodies of a gateway's calls may take together; beyond it `no_capacity`"},
-		{"stack", Size(GuestStack).String(), "", "of a guest's functions in machine code, beside the stack that its language keeps in linear memory; a call that passes it is `guest_trapped` with the trap `stack`"},
+		{"stack", Size(GuestStack).String(), "", "of a guest's functions in machine code, beside the stack that its language keeps in linear memory; a call that passes it is `guest_trapped` with the trap `stack_overflow`"},
 		{"descriptors", "3", "", "of a guest: stdin, stdout and stderr. There is nothing yet that opens more, and a function that would answers an errno"},
 		{"worker maps", "75 % of vm.max_map_count", "", "memory maps of a worker's modules (3 each), images (2), Faaslets (4) and slots (2). What a call needs beyond this and the following is made room for by giving up what is idle, the least recently used function first; when all is in use the call is refused with `no_capacity`"},
 		{"worker address space", "75 % of 128 TiB, or of `ulimit -v`", "", "of a worker's Faaslets (4 GiB each), modules, images and slots"},

@@ -68,7 +68,7 @@ func newMeters(w *Worker) *meters {
 	p.Gauge("shoal.engine.faaslets", "", "live Faaslets of the process, ready ones and those that run", func() int64 { return int64(stats().Faaslets) })
 	p.Gauge("shoal.engine.faaslets.max", "", "live Faaslets that there may be", func() int64 { return int64(stats().MaxFaaslets) })
 	p.Gauge("shoal.engine.modules", "", "loaded modules", func() int64 { return int64(stats().Modules) })
-	p.Gauge("shoal.engine.used", "%", "maps, address space, descriptors and Faaslets that the engine's account has given out, whichever is the scarcest", func() int64 { return int64(w.cfg.Engine.Used()) })
+	p.Gauge("shoal.engine.used", "", "percent of the maps, address space, descriptors or Faaslets that there may be, whichever is the scarcest", func() int64 { return int64(w.cfg.Engine.Used()) })
 	p.Gauge("shoal.engine.maps", "", "maps of the process that modules, images, Faaslets and slots take, as counted", func() int64 { return int64(stats().Maps) })
 	p.Gauge("shoal.engine.maps.max", "", "maps that they may take", func() int64 { return int64(stats().MaxMaps) })
 	p.Gauge("shoal.engine.descriptors", "", "descriptors that modules and images take, as counted", func() int64 { return int64(stats().Files) })

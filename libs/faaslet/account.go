@@ -171,8 +171,14 @@ const spareThreads = 1024
 // Threads sets aside what n threads take that run guests at the same time, and says why that is more than this process may
 // have. The caller gives it back.
 func (e *Engine) Threads(n int) (release func(), _ *faas.Error) {
-	if most := machineThreads() / percent * usable; uint64(n)+spareThreads > max(most, 2*spareThreads) {
-		return nil, faas.Errorf(faas.NoCapacity, "%d slots take as many threads, and this process may have %d with a margin", n, most).
+	all := e.threads.Add(int64(n))
+	defer func() {
+		if release == nil {
+			e.threads.Add(-int64(n))
+		}
+	}()
+	if most := machineThreads() / percent * usable; uint64(all)+spareThreads > max(most, 2*spareThreads) {
+		return nil, faas.Errorf(faas.NoCapacity, "%d slots take as many threads, and this process may have %d with a margin", all, most).
 			Hint("raise `ulimit -u`, kernel.pid_max or the cgroup's pids.max, or have fewer slots")
 	}
 	c := threadCost.times(int64(n))
@@ -183,7 +189,10 @@ func (e *Engine) Threads(n int) (release func(), _ *faas.Error) {
 	if err := e.account.take(c); err != nil {
 		return nil, err
 	}
-	return func() { e.account.give(c) }, nil
+	return func() {
+		e.account.give(c)
+		e.threads.Add(-int64(n))
+	}, nil
 }
 
 // Used returns how much of the maps, address space and descriptors that the engine may have is taken, of whichever is the

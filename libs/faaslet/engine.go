@@ -58,6 +58,7 @@ type Engine struct {
 	modules  atomic.Int64 // loaded ones
 	mapped   atomic.Int64 // bytes of all linear memories
 	shells   atomic.Int64 // that closed Faaslets left
+	threads  atomic.Int64 // that slots may have
 	account  account
 	open     sync.Map // of *Module that are loaded, to nothing
 

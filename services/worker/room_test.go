@@ -242,6 +242,28 @@ func (f *fixture) one(t *testing.T, wat string) faas.Function {
 	return fn
 }
 
+// fullDisk are Artefacts whose open files take all that they may.
+type fullDisk struct{ *faaslettest.Artefacts }
+
+func (fullDisk) Full(int) bool { return true }
+
+// Nothing is prefetched beyond the disk's budget; calls are served, and give up what is idle for it.
+func TestFullDisk(t *testing.T) {
+	engine := faaslettest.Engine(t)
+	artefacts := faaslettest.NewArtefacts(t, engine)
+	f := start(t, func(c *Config) { c.Engine, c.Artefacts = engine, fullDisk{artefacts} })
+	f.artefacts = artefacts
+	fns := f.many(t, 3, watEcho)
+	f.announce(t, fns...)
+	if codes := f.callAll(t, fns, 1); codes[""] != len(fns) {
+		t.Errorf("calls: %v", codes)
+	}
+	until(t, "what is idle was given up", func() bool { return f.pool(fns[0]) == nil })
+	if f.pool(fns[2]) == nil {
+		t.Error("the last one that was called is gone")
+	}
+}
+
 func TestPrefetchesAreBounded(t *testing.T) {
 	q := newPrefetches()
 	name := func(i int) faas.Name { return faas.Name{Tenant: "t", Function: fmt.Sprintf("f%d", i)} }

@@ -334,7 +334,7 @@ func register(t *testing.T, nc *nats.Conn, fn faas.Function, n int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := js.PublishAsync(fmt.Sprintf("$KV.%s.%s.%s", bus.FunctionsBucket, fn.Name.Tenant, fn.Name.Function), body); err != nil {
+		if _, err := js.PublishAsync(fmt.Sprintf("$KV.%s.%s.%s", bus.FunctionsBucket, fn.Name.Tenant, fn.Name.Function), body, jetstream.WithStallWait(patience)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -90,17 +90,28 @@ func small() framework.ClusterConfig {
 
 // codes counts how calls ended. It is safe for concurrent use.
 type codes struct {
-	mu sync.Mutex
-	m  map[faas.Code]int
+	mu    sync.Mutex
+	m     map[faas.Code]int
+	words map[faas.Code]string // of one of each
 }
 
-func (c *codes) add(code faas.Code) {
+func (c *codes) add(code faas.Code, words string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.m == nil {
-		c.m = map[faas.Code]int{}
+		c.m, c.words = map[faas.Code]int{}, map[faas.Code]string{}
 	}
 	c.m[code]++
+	c.words[code] = words
+}
+
+// added counts a call over HTTP.
+func (c *codes) added(err error) {
+	words := ""
+	if err != nil {
+		words = err.Error()
+	}
+	c.add(codeOf(err), words)
 }
 
 // check holds that so many calls were answered, each with a result or with one of the codes that say that there was no room
@@ -115,7 +126,7 @@ func (c *codes) check(t *testing.T, what string, want int) {
 		switch code {
 		case "", faas.NoCapacity, faas.DeadlineExceeded:
 		default:
-			t.Errorf("%s: %d calls ended with %s", what, k, code)
+			t.Errorf("%s: %d calls ended with %s: %s", what, k, code, c.words[code])
 		}
 	}
 	if n != want {
@@ -147,7 +158,7 @@ func publish(t *testing.T, nc *nats.Conn, n int, call func(i int, reply string) 
 		if m.Header.Get("Status") == "503" {
 			code = "no responders"
 		}
-		got.add(code)
+		got.add(code, m.Header.Get("Nats-Service-Error"))
 		if answered.Add(1) == int64(n) {
 			close(all)
 		}
@@ -217,7 +228,7 @@ func TestBurst(t *testing.T) {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
 				_, _, err := call(input)
-				got.add(codeOf(err))
+				got.added(err)
 			}
 		})
 	}
@@ -296,7 +307,7 @@ func TestManyFunctions(t *testing.T) {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
 				_, _, err := overHTTP(g, manyName(rand.IntN(n)))(input)
-				got.add(codeOf(err))
+				got.added(err)
 			}
 		})
 	}

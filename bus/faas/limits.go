@@ -27,6 +27,9 @@ const (
 	DefaultKeepAlive = 5 * time.Minute
 	SlotsPerCore     = 4 // slots of a worker
 	QueuePerSlot     = 2 // queued calls per slot of a worker
+	MaxSlots         = 1 << 14
+	MaxQueue         = 1 << 16
+	GuestStack       = 1 * MiB
 	LogLines         = 1000
 )
 
@@ -75,8 +78,15 @@ func Limits() []Limit {
 		{"log lines", "1000", "", "lines kept per function for `shoal logs`, each of at most 4 KiB; a worker sends 200 lines and 64 KiB a second for a function after a burst of 1000 lines or 512 KiB, and says how many it dropped"},
 		{"memory of running calls", "80 % of the machine's, or of its cgroup's limit", "", "what the memory limits of a worker's running calls may add up to; beyond it `no_capacity`"},
 		{"bodies", "1GiB", "", "what the bodies of a gateway's calls may take together; beyond it `no_capacity`"},
-		{"slots", "4 × cores", "", "running calls of a worker"},
-		{"queue", "2 × slots", "", "calls that wait on a worker for a slot; up to 16 times as many while they are so short that none waits longer than 100 ms"},
+		{"stack", Size(GuestStack).String(), "", "of a guest's functions in machine code, beside the stack that its language keeps in linear memory; a call that passes it is `guest_trapped` with the trap `stack_overflow`"},
+		{"descriptors", "3", "", "of a guest: stdin, stdout and stderr. There is nothing yet that opens more, and a function that would answers an errno"},
+		{"worker maps", "75 % of vm.max_map_count", "", "memory maps of a worker's modules (3 each), images (2), Faaslets (4) and slots (2). What a call needs beyond this and the following is made room for by giving up what is idle, the least recently used function first; when all is in use the call is refused with `no_capacity`"},
+		{"worker address space", "75 % of 128 TiB, or of `ulimit -v`", "", "of a worker's Faaslets (4 GiB each), modules, images and slots"},
+		{"worker descriptors", "50 % of `ulimit -n`", "", "of a worker's modules and images, one each; images have half of them at most. The rest is for connections"},
+		{"worker threads", "75 % of `ulimit -u`, kernel.threads-max, kernel.pid_max and the cgroup's pids.max", "", "slots and 1024 more; a worker with more slots than that, or than half of its maps allow, does not start"},
+		{"prefetched functions", "50 % of what the worker may have", "", "maps, address space, descriptors and disk that may be taken when a function that was deployed is loaded before its first call. At most 4096 functions wait for that; the others are loaded when they are called"},
+		{"slots", "4 × cores", strconv.Itoa(MaxSlots), "running calls of a worker"},
+		{"queue", "2 × slots", strconv.Itoa(MaxQueue), "calls that wait on a worker for a slot; up to 16 times as many while they are so short that none waits longer than 100 ms"},
 		{"keep_alive", Duration(DefaultKeepAlive).String(), "", "how long an idle Faaslet stays ready"},
 		{"reset", string(ResetAlways), "", "what becomes of a Faaslet between calls: `always` puts it back or replaces it; `never` leaves memory and globals as they are for the next call in it, for guests that all their callers may share. A call that fails has its Faaslet replaced all the same; not for commands"},
 		{"hops", "3", "", "how often a call may be passed on before `no_capacity`"},

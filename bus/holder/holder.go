@@ -19,6 +19,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -56,6 +57,7 @@ type Holder struct {
 	dropped func(*faas.Body) // may be nil
 	watch   sync.WaitGroup
 	stop    sync.Once
+	placing atomic.Int64 // calls that are with the planners
 
 	mu     sync.Mutex
 	held   map[uint64]*held            // by the last token of their reply subject
@@ -256,6 +258,9 @@ func (h *Holder) take(token uint64) (*held, faas.WorkerID) {
 // finish hands r over. Preconditions: the caller took p out of held.
 func (h *Holder) finish(p *held, r *faas.Result) {
 	p.timer.Stop()
+	if p.placing { // nobody changes it any more
+		h.placing.Add(-1)
+	}
 	r.Call = p.call.ID
 	if r.Err != nil {
 		r.Err.Call = p.call.ID

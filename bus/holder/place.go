@@ -12,11 +12,20 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 )
 
+// maxPlacing is how many calls of a holder the planners may have at once. In a burst that no worker has slots for they have
+// every call, and more than they place within bus.PlaceWithin would be taken for lost.
+const maxPlacing = 512
+
 // send makes one attempt to place p. Preconditions: mu is not held.
 func (h *Holder) send(p *held, to target) {
 	h.mu.Lock()
 	if h.held[p.token] != p { // finished meanwhile
 		h.mu.Unlock()
+		return
+	}
+	if to.worker == "" && !p.placing && h.placing.Load() >= maxPlacing {
+		h.mu.Unlock()
+		h.settle(p.token, &faas.Result{Err: faas.Errorf(faas.NoCapacity, "%d calls wait for the planners to find a worker, as many as may", maxPlacing)})
 		return
 	}
 	p.at, p.sent = to.worker, to
@@ -46,7 +55,10 @@ func (h *Holder) setPlacing(p *held, placing bool) {
 	p.placing = placing
 	wait := time.Until(p.deadline) + answerGrace
 	if placing {
+		h.placing.Add(1)
 		wait = min(wait, bus.PlaceWithin)
+	} else {
+		h.placing.Add(-1)
 	}
 	p.timer.Reset(wait)
 }
@@ -161,6 +173,11 @@ func (h *Holder) expire(token uint64) {
 		h.mu.Unlock()
 		return
 	}
+	if p.placing && left > 0 && h.behind() {
+		p.timer.Reset(min(left, bus.PlaceWithin))
+		h.mu.Unlock()
+		return
+	}
 	delete(h.held, token)
 	at := p.at
 	h.mu.Unlock()
@@ -170,4 +187,10 @@ func (h *Holder) expire(token uint64) {
 		err = faas.Errorf(faas.Unavailable, "no planner said within %s where the call went; it may have run", faas.Duration(bus.PlaceWithin))
 	}
 	h.finish(p, &faas.Result{Worker: at, Err: err})
+}
+
+// behind reports whether answers wait to be handled here: the word that a call waits for may be among them.
+func (h *Holder) behind() bool {
+	n, _, err := h.sub.Pending()
+	return err == nil && n > 0
 }

@@ -1,6 +1,8 @@
 package holder_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +25,33 @@ func TestSilentPlanner(t *testing.T) {
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestPlanningIsBounded has more calls at once than the planners may have: the rest is refused, and does not wait for them.
+func TestPlanningIsBounded(t *testing.T) {
+	f := start(t, &router{})
+	f.answerWith(t, bus.PlanSubject(), func(*faas.Call, *nats.Msg) {})
+	const calls, most = 600, 512
+	var wg sync.WaitGroup
+	var silent, refused atomic.Int64
+	for range calls {
+		wg.Go(func() {
+			switch r := f.Do(t.Context(), call(time.Minute)); {
+			case r.Err == nil:
+			case r.Err.Code == faas.Unavailable:
+				silent.Add(1)
+			case r.Err.Code == faas.NoCapacity:
+				refused.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if silent.Load()+refused.Load() != calls || refused.Load() == 0 || silent.Load() < most {
+		t.Errorf("%d went to the planners and %d were refused", silent.Load(), refused.Load())
+	}
+	if r := f.Do(t.Context(), call(time.Minute)); r.Err == nil || r.Err.Code != faas.Unavailable {
+		t.Errorf("afterwards the planners are not asked: %+v", r)
 	}
 }
 

@@ -44,7 +44,7 @@ func build() (map[string]*os.File, error) {
 	}
 	defer os.RemoveAll(dir)
 	args := []string{"build", "-buildvcs=false", "-o", dir + "/"}
-	if raceDetector {
+	if RaceDetector {
 		args = append(args, "-race")
 	}
 	for _, path := range programs {

@@ -2,5 +2,5 @@
 
 package framework
 
-// raceDetector says whether this test has the race detector; then the binaries have it too.
-const raceDetector = false
+// RaceDetector says whether this test has the race detector; then the binaries have it too.
+const RaceDetector = false

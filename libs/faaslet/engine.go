@@ -24,7 +24,7 @@ const (
 	memoryGuard   = 2 << 20
 	// Reserve is the address space that a Faaslet has, in bytes, whatever it uses of it.
 	Reserve    = memoryReserve + 2*memoryGuard
-	wasmStack  = 1 << 20
+	wasmStack  = int(faas.GuestStack)
 	stackSpare = 512 << 10 // of a thread's stack, for what is above and below the guest
 )
 
@@ -36,6 +36,8 @@ type Config struct {
 	Table       hostapi.Table // what guests may import; not changed, kept
 	Log         *slog.Logger  // nil drops
 	MaxFaaslets int           // live at once, at most; 0 means what the machine's limits allow
+	MaxMaps     int           // of modules, images, Faaslets and threads of slots; likewise
+	MaxFiles    int           // descriptors of modules and images; likewise
 	Compiler    bool          // Compile will be used: let it have threads
 	SlowReset   bool          // find written pages as on Linux before 6.7; for tests
 	NoShells    bool          // a closed Faaslet leaves nothing to the next one; for tests and measurements
@@ -56,6 +58,9 @@ type Engine struct {
 	modules  atomic.Int64 // loaded ones
 	mapped   atomic.Int64 // bytes of all linear memories
 	shells   atomic.Int64 // that closed Faaslets left
+	threads  atomic.Int64 // that slots may have
+	account  account
+	open     sync.Map // of *Module that are loaded, to nothing
 
 	load sync.Mutex // serialises loading and unloading of modules
 
@@ -66,7 +71,7 @@ type Engine struct {
 
 // NewEngine makes an Engine. It fails when the table is not sound, or when the machine can't give a guest what it needs.
 func NewEngine(cfg Config) (*Engine, error) {
-	if n := capi.ThreadStack(); n != 0 && n < wasmStack+stackSpare {
+	if n := capi.ThreadStack(); n != 0 && n < uint64(wasmStack+stackSpare) {
 		return nil, fmt.Errorf("threads have stacks of %s, guests need %s (raise it with `ulimit -s 8192`)",
 			faas.Size(n), faas.Size(wasmStack+stackSpare))
 	}
@@ -74,8 +79,16 @@ func NewEngine(cfg Config) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if limit := machineLimit(); e.max <= 0 || e.max > limit {
+	e.images.account = &e.account
+	e.account.most = machineAccount()
+	if limit := faasletLimit(machineMaps(), machineSpace()); e.max <= 0 || e.max > limit {
 		e.max = limit
+	}
+	if n := int64(cfg.MaxMaps); n > 0 {
+		e.account.most.maps = min(e.account.most.maps, n)
+	}
+	if n := int64(cfg.MaxFiles); n > 0 {
+		e.account.most.files = min(e.account.most.files, n)
 	}
 	e.engine = wasmtime.NewEngineWithConfig(newConfig(cfg.Compiler))
 	e.linker = wasmtime.NewLinker(e.engine)

@@ -70,7 +70,7 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 		return nil, err
 	}
 	if !m.acquire() {
-		m.engine.faaslets.Add(-1)
+		m.engine.leave()
 		return nil, faas.Errorf(faas.Internal, "the module is closed")
 	}
 	if s.Image != nil && (s.Image.module != m || !s.Image.acquire()) {
@@ -253,6 +253,7 @@ func (f *Faaslet) Close() {
 	from := f.state
 	f.step(gone)
 	e := f.module.engine
+	e.leave() // first: a shell is on the account too
 	if f.instance != nil && !f.leave(from) {
 		f.instance.Close()
 	}
@@ -261,7 +262,6 @@ func (f *Faaslet) Close() {
 	f.memory, f.image = 0, nil
 	f.setup.Image.release()
 	f.module.release()
-	e.faaslets.Add(-1)
 }
 
 // callFor returns the Call that host functions see while no call runs.

@@ -33,16 +33,16 @@ func (i *Image) Fill(memory, kept int64, globals []Global, load func(put func(at
 	if !ok || memory < int64(m.info.MemoryMin) || memory > int64(faas.MaxMemory) || memory%(64<<10) != 0 {
 		return faas.Errorf(faas.Internal, "what was captured is not of the module's shape: %d bytes of memory, %d globals", memory, len(globals))
 	}
-	if !m.engine.images.add(kept) {
+	if !m.engine.images.add(memory, kept) {
 		return faas.Errorf(faas.NoCapacity, "no room for another image: those that are there have their share of memory or descriptors")
 	}
 	img, err := m.pre.NewImage(memory, ordered, load)
 	if err != nil {
-		m.engine.images.drop(kept)
+		m.engine.images.drop(memory, kept)
 		return err
 	}
 	_, has := img.Size()
-	m.engine.images.fit(kept, has)
+	m.engine.images.fit(memory, kept, has)
 	i.taken.Store(img)
 	return nil
 }

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
-	"golang.org/x/sys/unix"
-
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/telemetry"
@@ -28,10 +26,10 @@ const (
 	// is put back each time: beyond this, a new one that shares the image's pages again is the better start for the next
 	// call, which may write little.
 	maxDirty = 2048
-	// What the images of an engine may take together: of memory, and of the process's descriptors, of which each has one.
+	// What the images of an engine may take together: of memory, and of the engine's descriptors, of which each has one.
 	// Beyond it Faaslets are built from the module.
 	maxImageMemory = 1 * faas.GiB
-	descriptors    = 4 // one part in
+	imageFiles     = 2 // one part in
 )
 
 // Image is what Faaslets of one Module with equal Setups begin from and are reset to: the linear memory, copied on write,
@@ -44,7 +42,8 @@ const (
 //   - the kernel does not tell which pages were written;
 //   - its memory is larger than 64 MiB, and nothing was captured elsewhere.
 //
-// It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already.
+// It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already, or its account has
+// no room.
 //
 // It is safe for concurrent use.
 type Image struct {
@@ -129,10 +128,10 @@ func (i *Image) release() {
 		return
 	}
 	if img := i.taken.Swap(nil); img != nil {
-		_, kept := img.Size()
+		memory, kept := img.Size()
 		i.module.shells.drop(img)
 		img.Close()
-		i.module.engine.images.drop(kept)
+		i.module.engine.images.drop(memory, kept)
 	}
 }
 
@@ -164,18 +163,18 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	}
 	images := &i.module.engine.images
 	most := int64(len(f.instance.Memory()))
-	if !images.add(most) { // there may be room for it later
+	if !images.add(most, most) { // there may be room for it later
 		return nil
 	}
 	img, err := f.instance.Image(i.module.pre)
 	if err != nil { // everything works without, only slower
 		i.never.Store(true)
-		images.drop(most)
+		images.drop(most, most)
 		i.module.engine.log.Warn("no image taken", telemetry.KeyFunc, f.setup.Func.String(), telemetry.KeyErr, err)
 		return nil
 	}
 	_, kept := img.Size()
-	images.fit(most, kept)
+	images.fit(most, most, kept)
 	i.taken.Store(img)
 	return img
 }
@@ -300,51 +299,54 @@ func (p *pages) close() {
 
 // images counts those of an engine.
 type images struct {
-	mu      sync.Mutex
-	n, maxN int // maxN is 0 until it is asked for
-	bytes   int64
+	account *account
+
+	mu    sync.Mutex
+	n     int
+	bytes int64
 }
 
-// add counts an image that keeps that many bytes, or reports that there is no room for it.
-func (c *images) add(bytes int64) bool {
+// add counts an image of a linear memory, of which it keeps so many bytes, or reports that there is no room for it.
+func (c *images) add(memory, kept int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.maxN == 0 {
-		c.maxN = maxImages()
-	}
-	if c.n >= c.maxN || c.bytes+bytes > int64(maxImageMemory) {
+	if int64(c.n) >= max(c.account.most.files/imageFiles, 1) || c.bytes+kept > int64(maxImageMemory) ||
+		c.account.take(imageCostOf(memory, kept)) != nil {
 		return false
 	}
 	c.n++
-	c.bytes += bytes
+	c.bytes += kept
 	return true
 }
 
-// fit corrects what was counted for an image.
-func (c *images) fit(counted, bytes int64) {
+// fit corrects what was counted for an image: it keeps no more than that.
+func (c *images) fit(memory, counted, kept int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.bytes += bytes - counted
+	c.bytes += kept - counted
+	if was, is := imageCostOf(memory, counted), imageCostOf(memory, kept); was != is {
+		c.account.give(cost{was.maps - is.maps, was.files - is.files, was.space - is.space})
+	}
 }
 
-func (c *images) drop(bytes int64) {
+// imageCostOf returns the cost of an image of a linear memory. One of nothing but zeros has no file.
+func imageCostOf(memory, kept int64) cost {
+	if kept == 0 {
+		return cost{}
+	}
+	return imageCost.spaced(memory)
+}
+
+func (c *images) drop(memory, kept int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n--
-	c.bytes -= bytes
+	c.bytes -= kept
+	c.account.give(imageCostOf(memory, kept))
 }
 
 func (c *images) count() (n int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n, c.bytes
-}
-
-// maxImages is how many images the limit on descriptors allows.
-func maxImages() int {
-	var r unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
-		return 256
-	}
-	return max(1, int(min(r.Cur, 1<<20)/descriptors))
 }

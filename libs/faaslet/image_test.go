@@ -267,7 +267,7 @@ func TestMapsOfARestoredFaaslet(t *testing.T) {
 // Images that find no room are taken when there is some again.
 func TestImagesAreBounded(t *testing.T) {
 	e := newEngine(t, nil)
-	e.images.maxN = 1
+	e.account.most.files = imageFiles
 	m := load(t, e, watSecret)
 	first, second := newImage(t, m), newImage(t, m)
 	newFaaslet(t, m, Setup{Image: first}).Close()
@@ -284,7 +284,7 @@ func TestImagesAreBounded(t *testing.T) {
 	if e.images.n != 0 || e.images.bytes != 0 {
 		t.Errorf("%d images of %d bytes are counted", e.images.n, e.images.bytes)
 	}
-	if e.images.add(int64(maxImageMemory) + 1) {
+	if e.images.add(0, int64(maxImageMemory)+1) {
 		t.Error("more memory than there may be")
 	}
 }

@@ -3,13 +3,8 @@
 package faaslet
 
 import (
-	"os"
-	"strconv"
-	"strings"
-
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -24,22 +19,6 @@ const (
 	instanceHeadroom = 1024 // slots of capi left for instances that are being closed
 )
 
-// machineLimit returns how many Faaslets this process can have at once, by the kernel's limits.
-func machineLimit() int64 {
-	maps := uint64(defaultMaps)
-	if b, err := os.ReadFile(maxMapCountPath); err == nil {
-		if n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64); err == nil {
-			maps = n
-		}
-	}
-	space := uint64(addressSpace)
-	var r unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_AS, &r); err == nil && r.Cur != unix.RLIM_INFINITY {
-		space = min(space, r.Cur)
-	}
-	return faasletLimit(maps, space)
-}
-
 // faasletLimit returns how many Faaslets fit into a number of maps and bytes of address space, with a margin.
 func faasletLimit(maps, space uint64) int64 {
 	maps = min(maps, 1<<40)
@@ -49,12 +28,15 @@ func faasletLimit(maps, space uint64) int64 {
 
 // Stats is what an engine holds at a moment.
 type Stats struct {
-	Faaslets    int       // live ones: made and not closed
-	MaxFaaslets int       // New refuses beyond it
-	Modules     int       // loaded ones
-	Memory      faas.Size // of all linear memories, as they were last measured: after New and after Run
-	Images      int
-	ImageMemory faas.Size // that images keep
+	Faaslets    int // live ones: made and not closed
+	MaxFaaslets int // New refuses beyond it
+	Modules     int // loaded ones
+	Shells      int // instances that closed Faaslets left
+	// What all of them and the threads of slots take of the process's maps and descriptors, as counted, and may take.
+	Maps, MaxMaps, Files, MaxFiles int
+	Memory                         faas.Size // of all linear memories, as they were last measured: after New and after Run
+	Images                         int
+	ImageMemory                    faas.Size // that images keep
 }
 
 // Stats returns what e holds. The numbers are taken one after the other.
@@ -65,6 +47,11 @@ func (e *Engine) Stats() Stats {
 		Faaslets:    int(e.faaslets.Load()),
 		MaxFaaslets: int(e.max),
 		Modules:     int(e.modules.Load()),
+		Shells:      int(e.shells.Load()),
+		Maps:        int(e.account.maps.Load()),
+		MaxMaps:     int(e.account.most.maps),
+		Files:       int(e.account.files.Load()),
+		MaxFiles:    int(e.account.most.files),
 		Memory:      faas.Size(e.mapped.Load()),
 	}
 }
@@ -76,5 +63,15 @@ func (e *Engine) admit() *faas.Error {
 		return faas.Errorf(faas.NoCapacity, "the worker has %d live Faaslets, as many as it may", e.max).
 			Hint("raise vm.max_map_count, or the worker's limit")
 	}
+	if err := e.charge(faasletCost); err != nil {
+		e.faaslets.Add(-1)
+		return err
+	}
 	return nil
+}
+
+// leave counts a Faaslet out.
+func (e *Engine) leave() {
+	e.faaslets.Add(-1)
+	e.account.give(faasletCost)
 }

@@ -4,6 +4,7 @@ package faaslet
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
@@ -24,6 +25,7 @@ type Module struct {
 	renews bool     // they have a function that is called then
 	inits  []string // the exported functions that initialise an instance, in order
 	shells shells
+	cost   cost
 
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
@@ -31,20 +33,35 @@ type Module struct {
 
 // Load maps the artefact in the file at path. The bytes are trusted: whoever could write them runs code in this process,
 // so a caller loads only what it has verified, from a directory that is its own. The file must not change while the
-// Module is open; it may be removed. info is that of the module which the artefact was compiled from.
+// Module is open; it may be removed. info is that of the module which the artefact was compiled from. An error is no_capacity
+// when there are too many modules, images and Faaslets for another one.
 func (e *Engine) Load(path string, info wasmbin.Info) (*Module, error) {
-	return e.open(info, func() (*wasmtime.Module, error) { return wasmtime.NewModuleDeserializeFile(e.engine, path) })
+	size := int64(0)
+	if file, err := os.Stat(path); err == nil { // else loading tells why
+		size = file.Size()
+	}
+	return e.make(info, size, func() (*wasmtime.Module, error) { return wasmtime.NewModuleDeserializeFile(e.engine, path) })
 }
 
 // LoadBytes is Load with a copy of artefact; it costs a copy of the code more. For tests.
 func (e *Engine) LoadBytes(artefact []byte, info wasmbin.Info) (*Module, error) {
-	return e.open(info, func() (*wasmtime.Module, error) { return wasmtime.NewModuleDeserialize(e.engine, artefact) })
+	return e.make(info, int64(len(artefact)), func() (*wasmtime.Module, error) { return wasmtime.NewModuleDeserialize(e.engine, artefact) })
 }
 
-func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) (*Module, error) {
+// make loads a module whose artefact has that many bytes.
+func (e *Engine) make(info wasmbin.Info, size int64, load func() (*wasmtime.Module, error)) (_ *Module, err error) {
 	if e.closed.Load() {
 		return nil, errClosed
 	}
+	cost := moduleCost.spaced(size)
+	if err := e.charge(cost); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			e.account.give(cost)
+		}
+	}()
 	e.load.Lock()
 	defer e.load.Unlock()
 	wm, err := load()
@@ -68,7 +85,7 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 		wm.Close()
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
-	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits, shells: shells{all: &e.shells}}
+	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits, shells: shells{engine: e}, cost: cost}
 	m.saved, m.why = stateOf(wm)
 	if m.resets = len(m.why) == 0; m.resets {
 		if err := pre.Save(names(m.saved)); err != nil {
@@ -80,6 +97,7 @@ func (e *Engine) open(info wasmbin.Info, load func() (*wasmtime.Module, error)) 
 	m.refs.Store(1)
 	e.refs.Add(1)
 	e.modules.Add(1)
+	e.open.Store(m, nil)
 	return m, nil
 }
 
@@ -138,11 +156,13 @@ func (m *Module) release() {
 		return
 	}
 	e := m.engine
+	e.open.Delete(m)
 	e.load.Lock()
 	m.shells.drop(nil)
 	m.pre.Close()
 	m.module.Close()
 	e.load.Unlock()
 	e.modules.Add(-1)
+	e.account.give(m.cost)
 	e.release()
 }

@@ -4,7 +4,6 @@ package faaslet
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
@@ -31,7 +30,7 @@ type shell struct {
 
 // shells are those of a module. It is safe for concurrent use.
 type shells struct {
-	all *atomic.Int64 // of the engine
+	engine *Engine
 
 	mu   sync.Mutex
 	kept []shell // the last one is taken first: its pages are likely in a cache
@@ -57,7 +56,7 @@ func (s *shells) take(image *capi.Image, limit faas.Size) *capi.Instance {
 func (s *shells) put(k shell) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.fits(k.image) {
+	if !s.fits(k.image) || s.engine.account.take(faasletCost) != nil {
 		return false
 	}
 	if len(s.kept) >= moduleShells {
@@ -65,7 +64,7 @@ func (s *shells) put(k shell) bool {
 		s.remove(0)
 		old.Close()
 	}
-	s.all.Add(1)
+	s.engine.shells.Add(1)
 	s.kept = append(s.kept, k)
 	return true
 }
@@ -83,28 +82,31 @@ func (s *shells) fits(image *capi.Image) bool {
 	if len(s.kept) >= moduleShells {
 		return s.kept[0].image != image
 	}
-	return s.all.Load() < engineShells // nearly: modules count at the same time
+	return s.engine.shells.Load() < engineShells // nearly: modules count at the same time
 }
 
-// drop closes the shells of image; of all images when it is nil.
-func (s *shells) drop(image *capi.Image) {
+// drop closes the shells of image, of all images when it is nil, and returns how many there were.
+func (s *shells) drop(image *capi.Image) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := len(s.kept) - 1; i >= 0; i-- {
 		if k := s.kept[i]; image == nil || k.image == image {
 			s.remove(i)
 			k.instance.Close()
+			n++
 		}
 	}
+	return n
 }
 
-// remove takes out the shell at i. Preconditions: s.mu is held.
+// remove takes out the shell at i, which is no more on the account. Preconditions: s.mu is held.
 func (s *shells) remove(i int) {
 	last := len(s.kept) - 1
 	copy(s.kept[i:], s.kept[i+1:])
 	s.kept[last] = shell{}
 	s.kept = s.kept[:last]
-	s.all.Add(-1)
+	s.engine.shells.Add(-1)
+	s.engine.account.give(faasletCost)
 }
 
 // restorable reports whether everything that the last call can have changed is in the memory and the globals, so that it can be

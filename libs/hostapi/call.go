@@ -67,17 +67,26 @@ func NewCall(cfg CallConfig) *Call {
 	return c
 }
 
-// writeOutput makes a copy of b the call's output; the last one wins. From the first on, stdout is a log.
-func (c *Call) writeOutput(b []byte) {
+// writeOutput makes a copy of b the call's output; the last one wins. From the first on, stdout is a log. The error is
+// wasi.ErrInterrupted when the call ended meanwhile.
+func (c *Call) writeOutput(b []byte) error {
 	if !c.wrote {
 		c.wrote = true
 		c.WASI.Stdout.BecomeLog(c.MaxLog)
 	}
 	if len(b) > c.MaxOutput {
 		c.output, c.overflow = nil, uint64(len(b))
-		return
+		return nil
 	}
-	c.output, c.overflow = append(c.output[:0], b...), 0
+	if cap(c.output) < len(b) {
+		c.output = make([]byte, len(b))
+	}
+	c.output, c.overflow = c.output[:len(b)], 0
+	if !c.WASI.Copy(c.output, b) {
+		c.output = nil
+		return wasi.ErrInterrupted
+	}
+	return nil
 }
 
 // Finish settles, after the guest has ended, what of its words is output and what is log, and returns them; the caller

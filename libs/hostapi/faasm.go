@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/wasi"
 )
 
 // env is the module that Faasm's own functions import from.
@@ -69,6 +70,7 @@ func faasmMisc() []Row {
 //
 // Errors
 //   - a trap, PointerError: the bytes to copy do not fit at buf; nothing was written
+//   - wasi.ErrInterrupted: the call ended while they were copied
 //
 // Memory after __faasm_read_input(1, 8) = 5 with the input "hello":
 //
@@ -83,8 +85,12 @@ func readInput(c *Call, mem guest.Memory, a Args) (uint64, error) {
 		return uint64(len(c.Input)), nil
 	}
 	in := c.Input[:min(uint64(n), uint64(len(c.Input)))]
-	if !mem.Write(buf, in) {
+	b, ok := mem.Bytes(buf, uint32(len(in)))
+	if !ok {
 		return 0, &PointerError{"__faasm_read_input", buf, uint32(len(in)), uint64(len(mem))}
+	}
+	if !c.WASI.Copy(b, in) {
+		return 0, wasi.ErrInterrupted
 	}
 	return uint64(len(in)), nil
 }
@@ -100,6 +106,7 @@ func readInput(c *Call, mem guest.Memory, a Args) (uint64, error) {
 //
 // Errors
 //   - a trap, PointerError: the bytes are out of bounds; the output before stands
+//   - wasi.ErrInterrupted: the call ended while they were copied
 //
 // Nothing in memory changes. It is like write(1, ptr, len) in POSIX, of a file that is truncated first. See
 // https://github.com/faasm/faasm/blob/main/docs/source/host_interface.md
@@ -109,8 +116,7 @@ func writeOutput(c *Call, mem guest.Memory, a Args) (uint64, error) {
 	if !ok {
 		return 0, &PointerError{"__faasm_write_output", ptr, n, uint64(len(mem))}
 	}
-	c.writeOutput(b)
-	return 0, nil
+	return 0, c.writeOutput(b)
 }
 
 // backtrace writes the guest's stack to its stderr, a line "  at function" for each frame. Without an engine there is

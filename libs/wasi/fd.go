@@ -35,6 +35,7 @@ func (s *System) FdClose(fd uint32) Errno {
 //   - ENOTCAPABLE: the guest gave up the right to read
 //   - EINVAL: more than 1024 buffers, or 4 GiB or more in all
 //   - EFAULT: the list, a buffer or nread is out of bounds; nothing was read
+//   - EINTR: the call ended meanwhile; what was read is of no use
 //
 // Memory after FdRead(mem, 0, 1, 2, 26) with Stdin = "wazero" and buffers of 4 and 3 bytes at 18 and 23:
 //
@@ -68,7 +69,11 @@ func (s *System) FdRead(mem guest.Memory, fd, iovs, iovsLen, nread uint32) Errno
 			s.stdinPos = from
 			return EFAULT
 		}
-		n := copy(b, s.Stdin[s.stdinPos:])
+		n := min(len(b), len(s.Stdin)-s.stdinPos)
+		if !s.Copy(b[:n], s.Stdin[s.stdinPos:][:n]) {
+			s.stdinPos = from
+			return EINTR
+		}
 		s.stdinPos += n
 		if n < len(b) {
 			break
@@ -93,6 +98,7 @@ func (s *System) FdRead(mem guest.Memory, fd, iovs, iovsLen, nread uint32) Errno
 //   - EFAULT: the list, a buffer or nwritten is out of bounds; nothing was written
 //   - EFBIG: the stream is the call's output and has no room for all of it; nothing was written. A log takes everything
 //     and drops what is over its limit
+//   - EINTR: the call ended meanwhile
 //
 // Memory after FdWrite(mem, 1, 1, 2, 26), which wrote "sho" from 17 and "al" from 21:
 //
@@ -123,7 +129,9 @@ func (s *System) FdWrite(mem guest.Memory, fd, iovs, iovsLen, nwritten uint32) E
 		}
 		for i := range v.len() {
 			b, _ := v.buffer(i)
-			out.add(b)
+			if !out.add(b, s.Copy) {
+				return EINTR
+			}
 		}
 	}
 	mem.PutUint32(nwritten, v.total)

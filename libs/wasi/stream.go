@@ -35,7 +35,7 @@ func (s *Stream) Write(p []byte) Errno {
 	if !s.admit(uint64(len(p))) {
 		return EFBIG
 	}
-	s.add(p)
+	s.add(p, func(dst, src []byte) bool { copy(dst, src); return true })
 	return ESUCCESS
 }
 
@@ -48,19 +48,24 @@ func (s *Stream) admit(n uint64) bool {
 	return true
 }
 
-// add appends what fits of p and counts the rest. Preconditions: admit said yes to p.
-func (s *Stream) add(p []byte) {
+// add appends what fits of p with cp, a System.Copy, and counts the rest. It reports false when that did not copy all: s is of
+// no more use then. Preconditions: admit said yes to p.
+func (s *Stream) add(p []byte, cp func(dst, src []byte) bool) bool {
 	n := min(len(p), s.limit-len(s.buf))
 	s.dropped += uint64(len(p) - n)
 	if n == 0 {
-		return
+		return true
 	}
-	if need := len(s.buf) + n; need > cap(s.buf) {
-		grown := make([]byte, len(s.buf), min(max(2*cap(s.buf), need, 512), s.limit))
-		copy(grown, s.buf)
+	had := len(s.buf)
+	if need := had + n; need > cap(s.buf) {
+		grown := make([]byte, had, min(max(2*cap(s.buf), need, 512), s.limit))
+		if !cp(grown, s.buf) {
+			return false
+		}
 		s.buf = grown
 	}
-	s.buf = append(s.buf, p[:n]...)
+	s.buf = s.buf[:had+n]
+	return cp(s.buf[had:], p[:n])
 }
 
 // Bytes returns what s holds. The slice is the stream's own; it is valid until the next write.

@@ -76,3 +76,20 @@ func (s *System) done() <-chan struct{} {
 
 // interrupted reports whether the call is over.
 func (s *System) interrupted() bool { return s.Ctx != nil && s.Ctx.Err() != nil }
+
+// copyChunk is how many bytes Copy copies between two looks at the context: under a millisecond's worth, faults included.
+const copyChunk = 1 << 20
+
+// Copy copies all of src to dst, as a body of a gigabyte takes longer than the call may outlive its deadline. It reports false
+// when the call ended before that; a part was copied then. Preconditions: dst is as long as src.
+func (s *System) Copy(dst, src []byte) bool {
+	for len(src) > copyChunk {
+		if s.interrupted() {
+			return false
+		}
+		copy(dst, src[:copyChunk])
+		dst, src = dst[copyChunk:], src[copyChunk:]
+	}
+	copy(dst, src)
+	return true
+}

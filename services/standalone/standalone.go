@@ -130,6 +130,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	s.onClose(engine.Close)
+	process.AllowThreads(s.cfg.Workers * s.slots())
 
 	view := registry.NewView(stores.Registry, s.log)
 	known := members.New(members.Config{NC: control, Log: s.log})

@@ -68,6 +68,9 @@ func (a *StoredArtefacts) Open(ctx context.Context, v faas.Version) (string, fun
 // Drop implements Artefacts.
 func (a *StoredArtefacts) Drop(v faas.Version) { a.Cache.Drop(v) }
 
+// Full implements Artefacts.
+func (a *StoredArtefacts) Full(percent int) bool { return a.Cache.Full(percent) }
+
 // unusable reports whether err says that there is no artefact for this machine, or only one that can't be trusted.
 func unusable(err error) bool {
 	return faas.CodeOf(err) == faas.NotFound || errors.Is(err, artefact.ErrFormat) || errors.Is(err, artefact.ErrSignature) ||

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"cmp"
+	"container/heap"
 	"context"
 	"slices"
 	"time"
@@ -54,18 +55,40 @@ func (w *Worker) Describe() faas.Worker {
 	if !w.listens() {
 		d.Slots.Free, d.Slots.Queue = 0, -1
 	}
+	var most warmest
 	for _, p := range w.allPools() {
 		if c := p.counts(); c.Ready+c.Running > 0 {
-			d.Warm = append(d.Warm, c)
+			most.add(c)
 		}
 	}
-	slices.SortFunc(d.Warm, func(a, b faas.WarmCounts) int {
-		return cmp.Or(cmp.Compare(b.Running, a.Running), cmp.Compare(b.Ready, a.Ready),
-			cmp.Compare(a.Name.Tenant, b.Name.Tenant), cmp.Compare(a.Name.Function, b.Name.Function),
-			cmp.Compare(a.Version, b.Version))
-	})
-	if len(d.Warm) > maxWarmCounts {
-		d.Warm = d.Warm[:maxWarmCounts]
-	}
+	slices.SortFunc(most, busier)
+	d.Warm = most
 	return d
 }
+
+// busier orders what a beat tells first before the rest.
+func busier(a, b faas.WarmCounts) int {
+	return cmp.Or(cmp.Compare(b.Running, a.Running), cmp.Compare(b.Ready, a.Ready),
+		cmp.Compare(a.Name.Tenant, b.Name.Tenant), cmp.Compare(a.Name.Function, b.Name.Function),
+		cmp.Compare(a.Version, b.Version))
+}
+
+// warmest are the maxWarmCounts that a beat tells of, of however many there are, as a heap with the last of them on top.
+type warmest []faas.WarmCounts
+
+func (m *warmest) add(c faas.WarmCounts) {
+	switch {
+	case len(*m) < maxWarmCounts:
+		heap.Push(m, c)
+	case busier(c, (*m)[0]) < 0:
+		(*m)[0] = c
+		heap.Fix(m, 0)
+	}
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (m warmest) Len() int           { return len(m) }
+func (m warmest) Less(i, j int) bool { return busier(m[i], m[j]) > 0 }
+func (m warmest) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
+func (m *warmest) Push(c any)        { *m = append(*m, c.(faas.WarmCounts)) }
+func (m *warmest) Pop() any          { panic("worker: nothing is taken from a beat") }

@@ -52,6 +52,8 @@ type Artefacts interface {
 	// Drop says that the version was replaced or removed: what is kept of it for a next Open needs not be. What is open stays
 	// as it is.
 	Drop(v faas.Version)
+	// Full reports whether the files that are open take more than so many percent of what all may take.
+	Full(percent int) bool
 }
 
 // Payloads keeps bodies that are too large for a message; a *objectstore.Store does.
@@ -115,10 +117,10 @@ func (c Config) Validate() error {
 		return err
 	}
 	switch {
-	case c.Slots < 1 || c.Slots > 1<<14:
-		return faas.Errorf(faas.BadRequest, "slots: %d is not from 1 to %d", c.Slots, 1<<14)
-	case c.Queue > 1<<16:
-		return faas.Errorf(faas.BadRequest, "queue: %d is more than %d", c.Queue, 1<<16)
+	case c.Slots < 1 || c.Slots > faas.MaxSlots:
+		return faas.Errorf(faas.BadRequest, "slots: %d is not from 1 to %d", c.Slots, faas.MaxSlots)
+	case c.Queue > faas.MaxQueue:
+		return faas.Errorf(faas.BadRequest, "queue: %d is more than %d", c.Queue, faas.MaxQueue)
 	case c.MaxInput < 0 || c.MaxInput > faas.MaxBody:
 		return faas.Errorf(faas.BadRequest, "input: %s is more than %s", c.MaxInput, faas.MaxBody)
 	case c.MaxOutput < 0 || c.MaxOutput > faas.MaxBody:

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"context"
 	"maps"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 const maxPrewarm = 1000
 
 // control obeys one control message. It runs on the subscription's goroutine and does not block.
-func (w *Worker) control(live context.Context, m *nats.Msg) {
+func (w *Worker) control(m *nats.Msg) {
 	c, err := bus.Unmarshal[bus.Control](m.Data)
 	if err != nil {
 		w.log.Warn("control message refused", telemetry.KeyErr, err)
@@ -28,10 +27,10 @@ func (w *Worker) control(live context.Context, m *nats.Msg) {
 	case bus.Cancel:
 		w.cancel(c.Call)
 	case bus.Prewarm:
-		w.prewarm(min(c.Count, maxPrewarm), func() (*pool, error) { return w.acquire(live, c.Name, c.Version) })
+		w.later(prefetch{fn: faas.Function{Name: c.Name}, version: c.Version, count: min(c.Count, maxPrewarm)})
 	case bus.Evict:
-		for _, p := range w.allPools() {
-			if p.key.name == c.Name && (c.Version == "" || c.Version == p.key.version) {
+		for _, p := range w.poolsOf(c.Name) {
+			if c.Version == "" || c.Version == p.key.version {
 				p.evict(maxPrewarm)
 			}
 		}
@@ -89,36 +88,23 @@ func (w *Worker) forgetCancelled(now time.Time) {
 	maps.DeleteFunc(w.cancelled, func(_ faas.CallID, when time.Time) bool { return now.Sub(when) > earlyCancel })
 }
 
-// prewarm has n Faaslets ready of the pool that acquire gives, in the background. With n = 0 only its module is loaded.
-func (w *Worker) prewarm(n int, acquire func() (*pool, error)) {
-	if w.draining.Load() {
-		return
-	}
-	w.background.Go(func() {
-		p, err := acquire()
-		if err != nil {
-			return // said by modules
-		}
-		defer p.put()
-		p.warm(w.ahead, n)
-	})
-}
-
 // functionEvent prepares for a version that was announced and lets go of what it replaces.
-func (w *Worker) functionEvent(live context.Context, m *nats.Msg) {
+func (w *Worker) functionEvent(m *nats.Msg) {
 	e, err := bus.Unmarshal[bus.FunctionEvent](m.Data)
 	if err != nil {
 		w.log.Warn("function event refused", telemetry.KeyErr, err)
 		return
 	}
 	fn := e.Function
-	for _, p := range w.allPools() {
-		if p.key.name == fn.Name && (p.key.version != fn.Version || e.Kind == bus.FunctionRemoved) {
+	for _, p := range w.poolsOf(fn.Name) {
+		if p.key.version != fn.Version || e.Kind == bus.FunctionRemoved {
 			p.retire()
 			w.cfg.Artefacts.Drop(p.key.version) // another function of the same module fetches it again
 		}
 	}
-	if e.Kind != bus.FunctionRemoved {
-		w.prewarm(max(fn.Settings.MinWarm, 1), func() (*pool, error) { return w.acquireAs(live, fn, fn.Version) })
+	if e.Kind == bus.FunctionRemoved {
+		w.prefetches.drop(fn.Name)
+		return
 	}
+	w.later(prefetch{fn: fn, version: fn.Version, count: max(fn.Settings.MinWarm, 1)})
 }

@@ -52,6 +52,9 @@ func (all failures) note(v faas.Version, err error, now time.Time) (tell bool) {
 		delete(all, v)
 		return false
 	}
+	if errors.As(err, new(noRoom)) { // there may be some at once: nothing to wait for
+		return false
+	}
 	maps.DeleteFunc(all, func(_ faas.Version, f *failure) bool { return now.Sub(f.last) > 2*lastLoadRest })
 	f := all[v]
 	if f == nil {

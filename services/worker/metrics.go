@@ -16,6 +16,8 @@ type meters struct {
 	init, restore        *metrics.Histogram
 	run, reset           *metrics.Histogram
 	ok                   *metrics.Counter
+	evictions            *metrics.Counter
+	prefetchesDropped    *metrics.Counter
 	calls, refusals      metrics.Counters[faas.Code]
 	unreset              metrics.Counters[faaslet.NotReset]
 }
@@ -45,6 +47,8 @@ func newMeters(w *Worker) *meters {
 		unreset: metrics.CountersOf(g, "shoal.worker.resets.failed", "Faaslets that were replaced after a call since they could not be put back, by the reason",
 			"reason", append(faaslet.NotResets(), notKept)),
 	}
+	m.evictions = g.Counter("shoal.worker.evictions", "times that idle functions were given up to make room for a call")
+	m.prefetchesDropped = g.Counter("shoal.worker.prefetches.dropped", "announced functions that were left to their first call, for want of room or time")
 	g.Gauge("shoal.worker.slots", "", "calls that may run at once", func() int64 { return int64(w.cfg.Slots) })
 	g.Gauge("shoal.worker.slots.used", "", "calls that run", w.running.Load)
 	g.Gauge("shoal.worker.queue", "", "calls that wait for a slot", func() int64 { return max(w.admitted.Load()-w.running.Load(), 0) })
@@ -64,6 +68,11 @@ func newMeters(w *Worker) *meters {
 	p.Gauge("shoal.engine.faaslets", "", "live Faaslets of the process, ready ones and those that run", func() int64 { return int64(stats().Faaslets) })
 	p.Gauge("shoal.engine.faaslets.max", "", "live Faaslets that there may be", func() int64 { return int64(stats().MaxFaaslets) })
 	p.Gauge("shoal.engine.modules", "", "loaded modules", func() int64 { return int64(stats().Modules) })
+	p.Gauge("shoal.engine.used", "", "percent of the maps, address space, descriptors or Faaslets that there may be, whichever is the scarcest", func() int64 { return int64(w.cfg.Engine.Used()) })
+	p.Gauge("shoal.engine.maps", "", "maps of the process that modules, images, Faaslets and slots take, as counted", func() int64 { return int64(stats().Maps) })
+	p.Gauge("shoal.engine.maps.max", "", "maps that they may take", func() int64 { return int64(stats().MaxMaps) })
+	p.Gauge("shoal.engine.descriptors", "", "descriptors that modules and images take, as counted", func() int64 { return int64(stats().Files) })
+	p.Gauge("shoal.engine.descriptors.max", "", "descriptors that they may take", func() int64 { return int64(stats().MaxFiles) })
 	p.Gauge("shoal.engine.memory", "By", "linear memory of all Faaslets, as far as they have grown it", func() int64 { return int64(stats().Memory) })
 	p.Gauge("shoal.engine.images", "", "images that Faaslets are restored from", func() int64 { return int64(stats().Images) })
 	p.Gauge("shoal.engine.images.memory", "By", "memory that images keep", func() int64 { return int64(stats().ImageMemory) })

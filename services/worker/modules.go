@@ -140,11 +140,19 @@ func (ms *modules) open(ctx context.Context, v faas.Version) (*faaslet.Module, f
 		}
 		_, there := os.Stat(path) // the engine's error does not tell
 		release()
+		if faas.CodeOf(err) == faas.NoCapacity {
+			return nil, nil, noRoom{err}
+		}
 		if again || !errors.Is(there, os.ErrNotExist) {
 			return nil, nil, err
 		}
 	}
 }
+
+// noRoom is why a module is not loaded when the engine has no room for it.
+type noRoom struct{ error }
+
+func (e noRoom) Unwrap() error { return e.error }
 
 // close waits for loads and drops every module. Preconditions: no Faaslet of any lives.
 func (ms *modules) close() {

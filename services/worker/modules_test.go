@@ -21,6 +21,8 @@ func (p patient) Open(ctx context.Context, _ faas.Version) (string, func(), erro
 
 func (p patient) Drop(faas.Version) {}
 
+func (p patient) Full(int) bool { return false }
+
 // TestLoadLeavesTimeToCompile: the compiler's own limit ends a compilation, and not that of the load that it is part of.
 func TestLoadLeavesTimeToCompile(t *testing.T) {
 	for _, wall := range []time.Duration{0, time.Second, time.Hour} {

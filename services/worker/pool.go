@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ type pool struct {
 	building int       // Faaslets, ahead of any call
 	peak     int       // most that ran at once since the last sweep, decaying
 	used     time.Time // when a call last took one
+	called   bool      // by a call, ever
 	retired  bool      // make nothing ready any more
 	closed   bool
 	builds   builds // what is known of building
@@ -93,22 +95,22 @@ func (w *Worker) acquire(ctx context.Context, name faas.Name, v faas.Version) (*
 	if !known { // removed while the call was on its way: it was admitted, so it runs, with defaults
 		fn = faas.Function{Name: name}
 	}
-	return w.acquireAs(ctx, fn, v)
+	return w.acquireAs(ctx, fn, v, false)
 }
 
-// acquireAs is acquire for who knows the function.
-func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version) (*pool, error) {
+// acquireAs is acquire for who knows the function. Ahead of a call nothing is given up for its module.
+func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version, ahead bool) (*pool, error) {
 	key := poolKey{fn.Name, v}
 	w.mu.Lock()
 	p := w.pools[key]
 	w.mu.Unlock()
-	if p != nil && p.enter(fn) {
+	if p != nil && p.enter(fn, ahead) {
 		return p, nil
 	}
 	if w.cfg.Protos != nil && fn.Version == v { // the first Faaslet wants it as soon as the module is there
 		w.background.Go(func() { w.cfg.Protos.Prefetch(w.ahead, fn) })
 	}
-	module, err := w.modules.load(ctx, v)
+	module, err := w.load(ctx, v, ahead)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +121,10 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 		if p == nil {
 			p = fresh
 			w.pools[key] = p
+			w.named[key.name] = append(w.named[key.name], p)
 		}
 		w.mu.Unlock()
-		if p.enter(fn) {
+		if p.enter(fn, ahead) {
 			break
 		}
 		w.forget(p)
@@ -132,24 +135,47 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 	return p, nil
 }
 
+// load loads a version's module. For a call what is idle is given up when the engine has no room for it, or the disk.
+func (w *Worker) load(ctx context.Context, v faas.Version, ahead bool) (m *faaslet.Module, err error) {
+	if ahead {
+		return w.modules.load(ctx, v)
+	}
+	if w.cfg.Artefacts.Full(100) { // by files of modules that are loaded; the file is fetched all the same
+		w.makeRoom(w.room.rounds.Load())
+	}
+	_ = w.withRoom(ctx, func() *faas.Error {
+		if m, err = w.modules.load(ctx, v); errors.As(err, new(noRoom)) {
+			return faas.AsError(err)
+		}
+		return nil
+	})
+	return m, err
+}
+
 // forget removes a closed pool.
 func (w *Worker) forget(p *pool) {
 	w.mu.Lock()
 	if w.pools[p.key] == p {
 		delete(w.pools, p.key)
+		if rest := slices.DeleteFunc(w.named[p.key.name], func(o *pool) bool { return o == p }); len(rest) > 0 {
+			w.named[p.key.name] = rest
+		} else {
+			delete(w.named, p.key.name)
+		}
 	}
 	w.mu.Unlock()
 }
 
 // enter counts one use and reports false when the pool is closed. Ready Faaslets that were made with older settings than fn's
 // are dropped.
-func (p *pool) enter(fn faas.Function) bool {
+func (p *pool) enter(fn faas.Function, ahead bool) bool {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return false
 	}
 	p.running++
+	p.called = p.called || !ahead
 	p.peak = max(p.peak, p.running)
 	p.used = time.Now()
 	var old []ready
@@ -178,8 +204,11 @@ func (p *pool) take(ctx context.Context, r *faas.Result) (lent, *faas.Error) {
 		return l, nil
 	}
 	p.mu.Unlock()
-	var err *faas.Error
-	if l.f, err = p.make(ctx, l.set); err != nil {
+	err := p.w.withRoom(ctx, func() (err *faas.Error) {
+		l.f, err = p.make(ctx, l.set)
+		return err
+	})
+	if err != nil {
 		return l, err
 	}
 	b := l.f.Birth()

@@ -67,7 +67,7 @@ func (p *pool) refill() {
 
 // missing reports whether to build one more. Preconditions: mu is held.
 func (p *pool) missing() bool {
-	return p.wants(p.set) && !p.w.draining.Load() && len(p.ready)+p.building < p.want(p.running)
+	return p.wants(p.set) && !p.w.draining.Load() && len(p.ready)+p.building < p.want(p.running) && p.w.cfg.Engine.Used() < aheadShare
 }
 
 // build builds one Faaslet ahead of any call, within limit, if one is missing. It reports false when that failed. A drain

@@ -36,8 +36,7 @@ func (w *Worker) sweep(ctx context.Context) error {
 func (w *Worker) expire(now time.Time) {
 	for _, p := range w.allPools() {
 		if p.expire(now) {
-			w.forget(p)
-			w.modules.release(p.key.version)
+			w.unload(p)
 		}
 	}
 }
@@ -46,6 +45,13 @@ func (w *Worker) allPools() []*pool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Collect(maps.Values(w.pools))
+}
+
+// poolsOf returns the pools of a function, one per version.
+func (w *Worker) poolsOf(n faas.Name) []*pool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.named[n])
 }
 
 // relieve evicts idle Faaslets of the least recently used functions while resident memory is past the mark: half of them
@@ -63,6 +69,9 @@ func (w *Worker) relieve() {
 	idle := 0
 	for _, p := range pools {
 		idle += p.counts().Ready
+	}
+	if idle == 0 { // what is left are images and modules
+		w.evictPools()
 	}
 	left := (idle + 1) / 2
 	for _, p := range pools {

@@ -2,8 +2,9 @@
 // holder.
 //
 // The bus callback only admits or refuses (admit.go); runners, one per slot, do the rest (serve.go). Each version of a
-// function has its loaded module (modules.go) and a pool of ready Faaslets (pool.go, refill.go). The worker tells planners and
-// gateways what it has in beats (beat.go) and obeys control messages (control.go). What it counts is in metrics.go.
+// function has its loaded module (modules.go) and a pool of ready Faaslets (pool.go, refill.go), as far as there is room
+// (room.go), and has some before the first call (prefetch.go). The worker tells planners and gateways what it has in beats
+// (beat.go) and obeys control messages (control.go). What it counts is in metrics.go.
 //
 // Lock order: Worker.mu, then pool.mu, then builder.mu; modules.mu is taken under neither.
 package worker
@@ -56,11 +57,13 @@ type Worker struct {
 	inflight  map[faas.CallID]*job
 	cancelled map[faas.CallID]time.Time // cancellations that came before their calls
 	pools     map[poolKey]*pool
-	reserved  faas.Size         // memory that running calls may take
-	perName   map[faas.Name]int // admitted calls of functions with a concurrency limit
-	idle      chan struct{}     // closed when draining and the last call was answered
+	named     map[faas.Name][]*pool // the same pools
+	reserved  faas.Size             // memory that running calls may take
+	perName   map[faas.Name]int     // admitted calls of functions with a concurrency limit
+	idle      chan struct{}         // closed when draining and the last call was answered
 
-	background sync.WaitGroup  // prefetches and prewarms
+	prefetches *prefetches
+	room       room
 	ahead      context.Context // of what is made ready before any call; ends when a drain begins
 	endAhead   context.CancelFunc
 }
@@ -86,12 +89,14 @@ func New(cfg Config) (*Worker, error) {
 		inflight:  make(map[faas.CallID]*job),
 		cancelled: make(map[faas.CallID]time.Time),
 		pools:     make(map[poolKey]*pool),
+		named:     make(map[faas.Name][]*pool),
 		perName:   make(map[faas.Name]int),
 		idle:      make(chan struct{}),
 	}
 	w.ahead, w.endAhead = context.WithCancel(context.Background())
 	w.modules = newModules(cfg.Engine, cfg.Artefacts, cfg.CompileWall, w.log)
 	w.builder = newBuilder()
+	w.prefetches = newPrefetches()
 	w.meters = newMeters(w)
 	return w, nil
 }
@@ -112,6 +117,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.closeFaaslets()
 	defer w.meters.close()
 
+	threads, refusal := w.cfg.Engine.Threads(w.cfg.Slots)
+	if refusal != nil {
+		return refusal
+	}
+	defer threads()
 	w.linked.Store(w.cfg.Calls.Stats().Reconnects)
 	subs, err := w.subscribe(live)
 	if err != nil {
@@ -128,6 +138,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		g.Add("runner", func(context.Context) error { return w.runner(stop) })
 	}
 	g.Add("builder", func(context.Context) error { return w.builder.run(stop) })
+	for range prefetchers {
+		g.Add("prefetcher", func(context.Context) error { return w.prefetcher(stop) })
+	}
 	g.Add("sweep", func(context.Context) error { return w.sweep(stop) })
 	g.Add("beat", func(context.Context) error { return w.beat(stop) })
 	g.Add("link", func(context.Context) error { return w.link(stop) })
@@ -150,7 +163,6 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.cfg.joined()
 	}
 	err = g.Run(live)
-	w.background.Wait()
 	if err == nil && w.replaced.Load() {
 		return ErrReplaced
 	}
@@ -212,9 +224,9 @@ func (w *Worker) subscribe(live context.Context) ([]*nats.Subscription, error) {
 		handle  func(*nats.Msg)
 	}{
 		{w.cfg.Calls, bus.WorkerCallSubject(w.id), func(m *nats.Msg) { w.admit(live, m) }},
-		{w.cfg.Control, bus.WorkerControlSubject(w.id), func(m *nats.Msg) { w.control(live, m) }},
+		{w.cfg.Control, bus.WorkerControlSubject(w.id), func(m *nats.Msg) { w.control(m) }},
 		{w.cfg.Control, bus.WorkerQuerySubject(), func(*nats.Msg) { w.tell(bus.EventBeat) }},
-		{w.cfg.Control, bus.FunctionEventWildcard(), func(m *nats.Msg) { w.functionEvent(live, m) }},
+		{w.cfg.Control, bus.FunctionEventWildcard(), func(m *nats.Msg) { w.functionEvent(m) }},
 	} {
 		if err := on(s.nc, s.subject, s.handle); err != nil {
 			unsubscribe(subs)

@@ -50,6 +50,7 @@ type Cache struct {
 	entries map[string]*entry // by object
 	idle    list.List         // of *entry that nobody holds, the longest idle first
 	size    int64             // of all entries, in bytes
+	unheld  int64             // of those that are idle
 }
 
 // item is what can be kept.
@@ -167,10 +168,7 @@ func (c *Cache) take(it item) (e *entry, mine bool, err error) {
 		e = &entry{item: it, path: filepath.Join(c.dir, it.file), ready: make(chan struct{})}
 		c.entries[it.object], mine = e, true
 	}
-	if e.idle != nil {
-		c.idle.Remove(e.idle)
-		e.idle = nil
-	}
+	c.hold(e)
 	e.stale = false
 	e.refs++
 	return e, mine, nil
@@ -269,6 +267,7 @@ func (c *Cache) release(e *entry) {
 	defer c.mu.Unlock()
 	if e.refs--; e.refs == 0 && c.entries[e.object] == e {
 		e.idle = c.idle.PushBack(e)
+		c.unheld += e.size
 		if e.stale {
 			c.remove(e)
 		}
@@ -319,12 +318,25 @@ func (c *Cache) remove(e *entry) {
 
 // forget makes the next Open fetch e's artefact anew. Preconditions: mu is held, and e was fetched.
 func (c *Cache) forget(e *entry) {
+	c.hold(e)
+	delete(c.entries, e.object)
+	c.size -= e.size
+}
+
+// hold makes e one that is not idle. Preconditions: mu is held.
+func (c *Cache) hold(e *entry) {
 	if e.idle != nil {
 		c.idle.Remove(e.idle)
 		e.idle = nil
+		c.unheld -= e.size
 	}
-	delete(c.entries, e.object)
-	c.size -= e.size
+}
+
+// Full reports whether the files that are held are more than so many percent of what the Cache keeps.
+func (c *Cache) Full(percent int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.size-c.unheld > c.max/100*int64(percent)
 }
 
 // lost reports whether e was fetched and its file is not there any more. Preconditions: Cache.mu is held.

@@ -193,6 +193,42 @@ func TestEviction(t *testing.T) {
 }
 
 // TestFullDisk has a disk with room for two files.
+// Only what is held counts as what a cache is full of: the rest makes way.
+func TestFull(t *testing.T) {
+	var s store
+	c, _ := newCache(t, &s, 4000)
+	var held []*cache.File
+	for n := range 3 {
+		s.put(t, n, signer)
+		f, err := c.Open(t.Context(), keyOf(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, f)
+	}
+	if !c.Full(50) || c.Full(75) {
+		t.Error("3000 of 4000 bytes are held")
+	}
+	held[0].Release()
+	held[1].Release()
+	if c.Full(25) || !c.Full(20) {
+		t.Error("1000 of 4000 bytes are held")
+	}
+	c.Drop(keyOf(0).Version)
+	again, err := c.Open(t.Context(), keyOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Full(50) || !c.Full(45) {
+		t.Error("2000 of 4000 bytes are held")
+	}
+	again.Release()
+	held[2].Release()
+	if c.Full(0) {
+		t.Error("nothing is held")
+	}
+}
+
 func TestFullDisk(t *testing.T) {
 	s := new(store)
 	for n := range 4 {

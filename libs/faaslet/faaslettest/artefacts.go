@@ -26,9 +26,13 @@ func MustAssemble(t testing.TB, wat string) []byte {
 }
 
 // Engine returns an engine with the whole host interface, which ends with the test.
-func Engine(t testing.TB) *faaslet.Engine {
+func Engine(t testing.TB) *faaslet.Engine { return EngineWith(t, faaslet.Config{}) }
+
+// EngineWith is Engine with other limits, or other settings for tests, than the default.
+func EngineWith(t testing.TB, cfg faaslet.Config) *faaslet.Engine {
 	t.Helper()
-	e, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New(), Log: slog.New(slog.DiscardHandler), Compiler: true})
+	cfg.Table, cfg.Log, cfg.Compiler = hostapi.New(), slog.New(slog.DiscardHandler), true
+	e, err := faaslet.NewEngine(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +70,14 @@ func (a *Artefacts) Add(wat string) faas.Version {
 	return v
 }
 
+// AddAs has a version that was added be another one too, as which no module has it: a cheap way to have many.
+func (a *Artefacts) AddAs(v, as faas.Version) {
+	a.t.Helper()
+	if err := os.Link(a.path(v), a.path(as)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
 func (a *Artefacts) path(v faas.Version) string { return filepath.Join(a.dir, string(v)) }
 
 // Open implements what a worker asks of its artefacts.
@@ -85,6 +97,9 @@ func (a *Artefacts) Open(_ context.Context, v faas.Version) (string, func(), err
 
 // Drop implements what a worker asks of its artefacts: these stay.
 func (a *Artefacts) Drop(faas.Version) {}
+
+// Full implements what a worker asks of its artefacts: these have no bound.
+func (a *Artefacts) Full(int) bool { return false }
 
 // InUse returns how many opens of a version were not released.
 func (a *Artefacts) InUse(v faas.Version) int {

@@ -40,7 +40,8 @@ func TestLab(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if have := l.engine.Stats().Faaslets; made != want || have != want {
+		// Modules and images have their part of what all those Faaslets would take.
+		if have := l.engine.Stats().Faaslets; made > want || made < want-want/100 || have != made {
 			t.Errorf("asked for %d: made %d, %d live, want %d", n, made, have, want)
 		}
 		drop()

@@ -148,6 +148,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p.OnClose(engine.Close)
+	process.AllowThreads(c.slots)
 	pub, err := c.waitForKey(ctx, p)
 	if err != nil {
 		return nil, err

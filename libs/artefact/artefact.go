@@ -32,13 +32,13 @@ type Key struct {
 }
 
 // ProtoKey is what the manifest of a Proto-Faaslet is signed and stored for, as an artefact is: a version of a module, the
-// engine whose pre-pass named the globals, and the snapshot.Setup that its initialisers were told; "" for one that suits any.
-// It depends on no CPU.
-func ProtoKey(v faas.Version, engine, setup string) Key {
+// engine whose pre-pass named the globals, the tenant that had it captured, since tenants trust nothing that another's guest
+// was told, and the snapshot.Setup that its initialisers were told; "" for one that suits any. It depends on no CPU.
+func ProtoKey(v faas.Version, engine, tenant, setup string) Key {
 	if setup == "" {
 		setup = "any setup"
 	}
-	return Key{Version: v, Engine: engine, CPU: "proto-faaslet for " + setup}
+	return Key{Version: v, Engine: engine, CPU: "proto-faaslet of " + tenant + " for " + setup}
 }
 
 // Object returns the name for k's artefact in the object store: the version, and after a dot a digest of the rest.

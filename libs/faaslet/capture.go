@@ -52,8 +52,8 @@ func (m *Module) Uncapturable() string {
 	return strings.Join(why, ", and ")
 }
 
-// NotShareable is why nothing was captured of an instance that initialised itself.
-const NotShareable = "its initialiser was given random bytes or read a clock, which every call would share, and it does not renew itself (export shoal_restored)"
+// notShareable is why nothing was captured of an instance that was told what others must not know.
+const notShareable = "its initialiser was given random bytes or read a clock, which every call would share, and it does not renew itself (export shoal_restored)"
 
 // Prepare has the engine do what it does once for a module, at its first instance. No code of the guest runs.
 // Preconditions: Uncapturable says nothing.
@@ -69,32 +69,38 @@ func (m *Module) Prepare() *faas.Error {
 	return nil
 }
 
+// wasRefused is why nothing was captured of an instance that was refused memory: with a higher limit another would not be.
+const wasRefused = "its initialiser was refused memory, and went on without"
+
 // Capture initialises an instance as New does and returns what became of it, which the caller closes. It returns nothing and
-// no error when others must not begin from that: NotShareable says why. Preconditions: Uncapturable says nothing.
-func (m *Module) Capture(ctx context.Context, s Setup) (*Captured, *faas.Error) {
+// no error, but why, when others must not begin from that. Preconditions: Uncapturable says nothing.
+func (m *Module) Capture(ctx context.Context, s Setup) (_ *Captured, why string, _ *faas.Error) {
 	s.Image = nil
 	f, err := m.New(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	c, err := f.captured()
+	c, why, err := f.captured()
 	if c == nil {
 		f.Close()
 	}
-	return c, err
+	return c, why, err
 }
 
-func (f *Faaslet) captured() (*Captured, *faas.Error) {
+func (f *Faaslet) captured() (_ *Captured, why string, _ *faas.Error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.shareable {
-		return nil, nil
+	switch {
+	case !f.shareable:
+		return nil, notShareable, nil
+	case f.instance.Refused() != 0:
+		return nil, wasRefused, nil
 	}
 	globals, err := f.instance.Globals(f.module.pre)
 	if err != nil {
-		return nil, faas.Errorf(faas.Internal, "%v", err)
+		return nil, "", faas.Errorf(faas.Internal, "%v", err)
 	}
-	return &Captured{Memory: f.instance.Memory(), Globals: globals, Own: f.own, faaslet: f}, nil
+	return &Captured{Memory: f.instance.Memory(), Globals: globals, Own: f.own, faaslet: f}, "", nil
 }
 
 // Close frees c.

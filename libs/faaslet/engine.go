@@ -18,7 +18,7 @@ import (
 
 const (
 	// settings counts the changes of what an artefact depends on besides wasmtime: the engine's settings and the pre-pass.
-	settings = "7"
+	settings = "8"
 
 	memoryReserve = 4 << 30 // a 32-bit memory fits whole, so its base never moves and bounds checks vanish
 	memoryGuard   = 2 << 20

@@ -128,6 +128,7 @@ func (f *Faaslet) moveIn(ctx context.Context) (ok bool, _ *faas.Error) {
 	f.birth.Kind = faas.Restored
 	f.host.begin(ctx, nil)
 	defer f.host.end()
+	f.refused = in.Refused()
 	if err := f.renew(ctx); err != nil {
 		return false, err
 	}
@@ -150,10 +151,10 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 	if ctx.Err() != nil {
 		return endOf(ctx)
 	}
+	own := f.setup.Image
 	if image != nil {
 		if memory, _ := image.Size(); memory > int64(f.limit) { // taken under another limit: the initialisers shall say so
-			f.birth.Kind = faas.Cold
-			return f.runInits(ctx)
+			image, own = nil, nil
 		}
 	}
 	f.birth.Kind = bornOf(image)
@@ -161,14 +162,16 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		if err := f.runInits(ctx); err != nil {
 			return err
 		}
-		if err := f.initialized(ctx); err != nil {
+		f.refused = f.instance.Refused()
+		if err := f.initialized(ctx, own); err != nil {
 			return err
 		}
-		image = f.setup.Image.take(f)
+		image = own.take(f)
 	}
 	if err := f.restore(image); err != nil || f.image == nil {
 		return err
 	}
+	f.refused = f.instance.Refused()
 	return f.renew(ctx)
 }
 

@@ -30,7 +30,7 @@ func (i *Image) Fill(memory, kept int64, globals []Global, load func(put func(at
 		return nil
 	}
 	ordered, ok := m.order(globals)
-	if !ok || memory < int64(m.info.MemoryMin) || memory > int64(faas.MaxMemory) || memory%(64<<10) != 0 {
+	if !ok || memory < int64(m.info.MemoryMin) || memory > int64(min(m.info.MemoryMax, uint64(faas.MaxMemory))) || memory%(64<<10) != 0 {
 		return faas.Errorf(faas.Internal, "what was captured is not of the module's shape: %d bytes of memory, %d globals", memory, len(globals))
 	}
 	if !m.engine.images.add(memory, kept) {

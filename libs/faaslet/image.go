@@ -3,7 +3,6 @@
 package faaslet
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -55,9 +54,7 @@ type Image struct {
 
 	mu sync.Mutex // held while it is filled
 
-	source  func(context.Context, *Image) error // nil when there is none
-	turn    chan struct{}                       // has room for who asks the source
-	sourced atomic.Bool                         // the source was asked
+	source *source // nil when there is none
 }
 
 // NewImage returns an empty image for Faaslets of m. The owner closes it.
@@ -66,38 +63,6 @@ func (m *Module) NewImage() *Image {
 	i.never.Store(!m.resets)
 	i.refs.Store(1)
 	return i
-}
-
-// NewImageFrom is NewImage for an image that source may Fill: the first New with it asks source, once, and goes on when that
-// has answered. Others wait for that. An error is logged; the first Faaslet fills the image then.
-func (m *Module) NewImageFrom(source func(context.Context, *Image) error) *Image {
-	i := m.NewImage()
-	i.source, i.turn = source, make(chan struct{}, 1)
-	return i
-}
-
-// bring returns what i has, and asks its source before if nobody has. i may be nil.
-func (i *Image) bring(ctx context.Context) *capi.Image {
-	if img := i.get(); img != nil || i == nil || i.source == nil || i.sourced.Load() || i.never.Load() {
-		return img
-	}
-	select {
-	case i.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil
-	}
-	defer func() { <-i.turn }()
-	if !i.sourced.Load() {
-		err := i.source(ctx, i)
-		if err != nil && ctx.Err() != nil { // the next one asks again
-			return nil
-		}
-		i.sourced.Store(true)
-		if err != nil {
-			i.module.engine.log.Warn("no Proto-Faaslet to restore from: building from the module", telemetry.KeyErr, err)
-		}
-	}
-	return i.get()
 }
 
 // Taken reports whether Faaslets are restored from i.
@@ -157,8 +122,12 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	if img := i.taken.Load(); img != nil {
 		return img
 	}
-	if len(f.instance.Memory()) > int(maxImage) || i.module.engine.pages.get() == nil {
+	if i.module.engine.pages.get() == nil {
 		i.never.Store(true)
+		return nil
+	}
+	if len(f.instance.Memory()) > int(maxImage) {
+		i.never.Store(i.source == nil) // the source may fill it yet
 		return nil
 	}
 	images := &i.module.engine.images
@@ -188,7 +157,7 @@ func (f *Faaslet) restore(image *capi.Image) *faas.Error {
 	switch {
 	case err == nil:
 		f.image = image
-	case errors.Is(err, capi.ErrShape): // initialised at the same time as the one the image is of, otherwise
+	case errors.Is(err, capi.ErrShape) && f.birth.Kind == faas.Cold: // initialised at the same time as the one the image is of, otherwise
 	case errors.Is(err, syscall.ENOMEM):
 		return faas.Errorf(faas.NoCapacity, "no memory for a Faaslet: %v", err)
 	default:
@@ -221,7 +190,7 @@ func (f *Faaslet) putBack() (NotReset, *faas.Error) {
 	if pages, ok := f.instance.Reset(f.image, f.module.engine.pages.get(), f.module.engine.maxDirty); !ok {
 		return notReset(pages), nil
 	}
-	f.sound, f.refused, f.kept = false, 0, false
+	f.sound, f.refused, f.kept = false, f.instance.Refused(), false
 	if err := f.renewWithin(renewTime); err != nil {
 		return NotRenewed, err
 	}
@@ -232,8 +201,8 @@ func (f *Faaslet) putBack() (NotReset, *faas.Error) {
 // Global is a mutable global of a module and its value.
 type Global = capi.Global
 
-// stateOf returns the mutable globals of a compiled module, all of which the pre-pass exported, in the order of their names;
-// and why they and the memory are not all that a call can change, if they are not.
+// stateOf returns the mutable globals of a compiled module, all of which the pre-pass exported under names of its own, in the
+// order of those; and why they and the memory are not all that a call can change, if they are not.
 func stateOf(wm *wasmtime.Module) (globals []Global, why []string) {
 	memory := false
 	for _, x := range wm.Exports() {
@@ -243,15 +212,10 @@ func stateOf(wm *wasmtime.Module) (globals []Global, why []string) {
 		}
 		memory = memory || x.Type().MemoryType() != nil
 		gt := x.Type().GlobalType()
-		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill {
+		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill || !strings.HasPrefix(x.Name(), wasmbin.Reserved) {
 			continue
 		}
-		switch kind := gt.Content().Kind(); kind {
-		case wasmtime.KindI32, wasmtime.KindI64, wasmtime.KindF32, wasmtime.KindF64:
-			globals = append(globals, Global{Name: x.Name(), Type: 0x7f - byte(kind)})
-		default:
-			why = append(why, wasmbin.ResetGlobals)
-		}
+		globals = append(globals, Global{Name: x.Name(), Type: 0x7f - byte(gt.Content().Kind())})
 	}
 	if !memory {
 		why = append(why, noMemory)

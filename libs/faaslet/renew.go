@@ -22,10 +22,10 @@ const renewTime = 20 * time.Millisecond
 // errNotRenewed is what start returns when the guest says that the image must not be used. The image is given up then.
 var errNotRenewed = faas.Errorf(faas.Internal, "the guest can't renew itself after a restore")
 
-// initialized is called after the initialiser of f ran. It has f renew itself, so that a guest can count on that having
-// happened before any call, and gives the Setup's image up if none may be taken of f. An error is a failure of the guest's
+// initialized is called after the initialisers of f ran. It has f renew itself, so that a guest can count on that having
+// happened before any call, and gives image up, if it is not nil, when none may be taken of f. An error is a failure of the guest's
 // function. Preconditions: f.mu is held, f's host still has the initialiser's call.
-func (f *Faaslet) initialized(ctx context.Context) *faas.Error {
+func (f *Faaslet) initialized(ctx context.Context, image *Image) *faas.Error {
 	call := f.host.call
 	shareable := call == nil || !call.WASI.Unique()
 	if f.module.renews {
@@ -36,8 +36,11 @@ func (f *Faaslet) initialized(ctx context.Context) *faas.Error {
 		shareable = answer == wasmbin.RenewsAll || answer == wasmbin.RenewsRuntime && (call == nil || call.WASI.Startup())
 	}
 	f.shareable, f.own = shareable, call != nil && call.WASI.Own()
-	if i := f.setup.Image; i != nil && !shareable {
-		i.never.Store(true)
+	if now := f.host.call; now != nil && now != call { // what the guest's function was told is in its memory too
+		f.own = f.own || now.WASI.Own()
+	}
+	if image != nil && !shareable {
+		image.never.Store(true)
 	}
 	return nil
 }

@@ -143,6 +143,9 @@ func (p *poll) event(s *System, b guest.Memory) (event, bool) {
 		id, _ := b.Uint32(16)
 		timeout, _ := b.Uint64(24)
 		flags, _ := b.Uint16(40)
+		if flags&clockAbsolute != 0 { // whether it has come tells the time
+			s.unique, s.wall = true, s.wall || id == ClockRealtime
+		}
 		e.left, e.errno = p.left(id, timeout, flags)
 	case eventFdRead, eventFdWrite:
 		fd, _ := b.Uint32(16)

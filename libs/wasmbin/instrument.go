@@ -46,8 +46,8 @@ func Instrument(module []byte) ([]byte, error) {
 //   - code that can run on for more than 16 KiB without a loop gets interruption points on its way;
 //   - where several tables could grow past faas.MaxTableElements together, their maximums are lowered;
 //   - the constructors of a module with a zygote run once, and its destructors not after the zygote, as Ctors says;
-//   - mutable globals that are hidden are exported, so that an instance can be put back to what it was; where that takes
-//     more, an export says why it can't be done (NoReset).
+//   - mutable globals are exported, so that an instance can be put back to what it was; where that takes more, an export says
+//     why it can't be done (NoReset).
 //
 // What is added (types where none fits, functions with names, the globals, the exports, a local behind the others of a
 // function) comes last in its index space: no index changes. Of a name section the names of functions are kept, each
@@ -78,12 +78,12 @@ func (m *Module) Instrument() ([]byte, error) {
 	}
 	starts := m.Start >= 0 && len(m.bodies) > 0
 	why := m.Unresettable()
-	var hidden []uint32
+	var mutable []uint32
 	if len(why) == 0 {
-		hidden = m.hiddenGlobals()
+		mutable = m.mutableGlobals()
 	}
 	tables := m.boundTables()
-	if _, named := m.Custom(nameSection); len(sites) == 0 && !starts && !named && tables == nil && len(why)+len(hidden) == 0 {
+	if _, named := m.Custom(nameSection); len(sites) == 0 && !starts && !named && tables == nil && len(why)+len(mutable) == 0 {
 		return m.raw, nil
 	}
 	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites)), tables: tables}, helpers: make(map[helper]uint32)}
@@ -103,7 +103,7 @@ func (m *Module) Instrument() ([]byte, error) {
 		}
 		rest = rest[n:]
 	}
-	p.exportState(why, hidden)
+	p.exportState(why, mutable)
 	return p.apply()
 }
 

@@ -49,8 +49,8 @@ func checkAdded(t testing.TB, before, after *Module) {
 	}
 	markers := len(told)
 	if markers == 0 {
-		for _, i := range before.hiddenGlobals() {
-			told = append(told, fmt.Sprintf("%s%d", HiddenGlobal, i))
+		for _, i := range before.mutableGlobals() {
+			told = append(told, fmt.Sprintf("%s%d", StateGlobal, i))
 		}
 	}
 	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+kills+grows+markers || len(after.Exports) != x+grows+len(told) {

@@ -4,10 +4,10 @@ import "strconv"
 
 // What an instrumented module tells the engine about putting an instance back to what it was: the exports that begin with
 // NoReset say why that can't be done; without one, memory and the mutable globals are all that a call can change, and
-// every mutable global is exported, those that were hidden as HiddenGlobal and their index.
+// every mutable global is exported as StateGlobal and its index, whatever else it is exported as.
 const (
-	NoReset      = Reserved + "no_reset_" // and a Reset… word
-	HiddenGlobal = Reserved + "g"
+	NoReset     = Reserved + "no_reset_" // and a Reset… word
+	StateGlobal = Reserved + "g"
 )
 
 // Restored is the export that a reactor renews itself with when an engine has restored it from an image or put it back: a
@@ -73,28 +73,22 @@ func (m *Module) Unresettable() (why []string) {
 	return why
 }
 
-// hiddenGlobals returns the mutable globals that are not exported.
-func (m *Module) hiddenGlobals() (hidden []uint32) {
-	shown := make(map[uint32]bool)
-	for _, x := range m.Exports {
-		if x.Kind == GlobalKind {
-			shown[x.Index] = true
-		}
-	}
+// mutableGlobals returns the mutable globals.
+func (m *Module) mutableGlobals() (mutable []uint32) {
 	for i, g := range m.Globals {
-		if g.Mutable && !shown[uint32(i)] {
-			hidden = append(hidden, uint32(i))
+		if g.Mutable {
+			mutable = append(mutable, uint32(i))
 		}
 	}
-	return hidden
+	return mutable
 }
 
 // exportState exports what the engine needs to put an instance back, or why it can't.
-func (e *edit) exportState(why []string, hidden []uint32) {
+func (e *edit) exportState(why []string, mutable []uint32) {
 	for _, word := range why {
 		e.export(NoReset+word, GlobalKind, e.global())
 	}
-	for _, i := range hidden {
-		e.export(HiddenGlobal+strconv.FormatUint(uint64(i), 10), GlobalKind, i)
+	for _, i := range mutable {
+		e.export(StateGlobal+strconv.FormatUint(uint64(i), 10), GlobalKind, i)
 	}
 }

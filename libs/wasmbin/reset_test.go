@@ -67,13 +67,13 @@ func TestUnresettable(t *testing.T) {
 	}
 }
 
-func TestHiddenGlobals(t *testing.T) {
+func TestMutableGlobals(t *testing.T) {
 	g := func(mut byte) []byte { return []byte{i32, mut, 0x41, 0, 0x0b} }
 	m := mustParse(t, module(
 		sec(secGlobal, vec(g(1), g(0), g(1), g(1))),
 		sec(secExport, vec(exportOf("shown", GlobalKind, 2), exportOf("again", GlobalKind, 2))),
 	))
-	if got := m.hiddenGlobals(); !slices.Equal(got, []uint32{0, 3}) {
+	if got := m.mutableGlobals(); !slices.Equal(got, []uint32{0, 2, 3}) {
 		t.Errorf("%d", got)
 	}
 }

@@ -69,6 +69,15 @@ func (m *Module) structors() (ctors, dtors int) {
 		return i
 	}
 	ctors, dtors = find(ctorsName), find(dtorsName)
+	for _, name := range []string{entryReactor, entryCommand, initialize, WizerInitialize, FaasmZygote, WizerResume, Restored} {
+		x, ok := m.Export(name) // a function of the author's has to run whenever it is called
+		if ok && x.Kind == Func && int(x.Index) == ctors {
+			ctors = -1
+		}
+		if ok && x.Kind == Func && int(x.Index) == dtors {
+			dtors = -1
+		}
+	}
 	if ctors == dtors {
 		dtors = -1
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
-	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/natserr"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/telemetry"
@@ -63,9 +62,13 @@ func (s *Service) deploy(ctx context.Context, req bus.UploadRequest, begin func(
 		if fn.Proto.Same(old.Proto) {
 			fn.Proto = old.Proto // which says how long it took
 		}
-		if old.Revision != 0 && old.Version == fn.Version && equal(old.Settings, fn.Settings) && fn.Proto == old.Proto {
-			reply.Function, reply.Unchanged = old, true
-			return reply, nil
+		reply.Unchanged = false
+		if old.Revision != 0 && old.Version == fn.Version && equal(old.Settings, fn.Settings) {
+			if reply.Unchanged = true; fn.Proto == old.Proto {
+				reply.Function = old
+				return reply, nil
+			}
+			fn.Changed = old.Changed // as asked it was; only what is stored of it is new
 		}
 		kind := bus.FunctionDeployed
 		if old.Version == fn.Version {
@@ -188,7 +191,7 @@ func (s *Service) touch(ctx context.Context, fn faas.Function) {
 	young(s.cfg.Store, moduleObject(fn.Version))
 	young(s.cfg.Store, s.key(fn.Version).Object())
 	if p := fn.Proto; p != nil && p.None == "" {
-		young(s.cfg.Protos, artefact.ProtoKey(fn.Version, s.cfg.EngineVersion, p.Setup).Object())
+		young(s.cfg.Protos, s.protoKey(fn, p.Setup).Object())
 		for _, pack := range p.Packs {
 			young(s.cfg.Protos, pack)
 		}
@@ -226,9 +229,6 @@ func (s *Service) change(ctx context.Context, req bus.UploadRequest, begin func(
 		}
 		if equal(old.Settings, fn.Settings) {
 			return bus.UploadReply{Function: old, Unchanged: true}, nil
-		}
-		if fn.Proto, err = s.protoAfter(ctx, old, fn); err != nil {
-			return bus.UploadReply{}, err
 		}
 		least, err := s.memoryMin(ctx, old, fn)
 		if err == nil {

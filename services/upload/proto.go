@@ -17,8 +17,12 @@ import (
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
-// maxInitialising is what initialisers may take at a deploy, whatever the function's timeout.
-const maxInitialising = time.Minute
+const (
+	// maxInitialising is what initialisers may take at a deploy, whatever the function's timeout.
+	maxInitialising = time.Minute
+	// slack is what they may take beyond that timeout: the child that runs them gives way to calls.
+	slack = 5 * time.Second
+)
 
 // proto makes sure that the store has the Proto-Faaslet that workers restore fn from, and that it is young; it captures it
 // when it is not there, sharing pages with that of old, the function's version so far. It returns what there is to know of it,
@@ -35,7 +39,7 @@ func (s *Service) proto(ctx context.Context, old, fn faas.Function, info wasmbin
 	}
 	setup := snapshot.Setup(fn.Args(), fn.Environ())
 	for _, setup := range []string{"", setup} {
-		p, err := s.storedProto(ctx, fn.Version, setup)
+		p, err := s.storedProto(ctx, fn, setup)
 		if err != nil {
 			return nil, err
 		}
@@ -50,12 +54,12 @@ func (s *Service) proto(ctx context.Context, old, fn faas.Function, info wasmbin
 			return nil, err
 		}
 	}
-	timeout := cmp.Or(time.Duration(fn.Settings.Timeout), faas.DefaultTimeout)
+	limit := min(cmp.Or(time.Duration(fn.Settings.Timeout), faas.DefaultTimeout)+slack, maxInitialising)
 	c, err := s.cfg.Capturer.Capture(ctx, compiled, snapshot.Request{
-		Args: fn.Args(), Env: fn.Environ(), Memory: fn.Settings.Memory, Timeout: min(timeout, maxInitialising),
+		Args: fn.Args(), Env: fn.Environ(), Memory: fn.Settings.Memory, Timeout: limit,
 	})
 	if err != nil {
-		return s.notCaptured(ctx, fn, inits, timeout, err)
+		return s.notCaptured(ctx, fn, inits, limit, err)
 	}
 	p := &faas.Proto{Inits: inits, None: c.None, Took: faas.Duration(c.Took.Round(time.Microsecond))}
 	if c.None != "" {
@@ -64,24 +68,13 @@ func (s *Service) proto(ctx context.Context, old, fn faas.Function, info wasmbin
 	if c.Own {
 		p.Setup = setup
 	}
-	return p, s.keepProto(ctx, old, fn.Version, c.Encoded, p)
-}
-
-// protoAfter returns what there is of a Proto-Faaslet once the settings have changed from those of old to fn's: another one when
-// it depends on the environment, and that is another now.
-func (s *Service) protoAfter(ctx context.Context, old, fn faas.Function) (*faas.Proto, error) {
-	if old.Proto == nil || old.Proto.Setup == "" || snapshot.Setup(fn.Args(), fn.Environ()) == old.Proto.Setup {
-		return old.Proto, nil
+	if err := s.keepProto(ctx, old, fn, c.Encoded, p); err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	} else if err != nil {
+		s.log.Warn("Proto-Faaslet not stored", telemetry.KeyFunc, fn.Name.String(), telemetry.KeyVersion, fn.Version.Short(), telemetry.KeyErr, err)
+		return &faas.Proto{Inits: inits, None: "it could not be stored: " + faas.AsError(err).Message}, nil
 	}
-	module, err := s.read(ctx, moduleObject(fn.Version), fn.Size)
-	if err != nil {
-		return nil, fmt.Errorf("look at the module's initialisers: %w", err)
-	}
-	info, err := s.check(module)
-	if err != nil {
-		return nil, err
-	}
-	return s.proto(ctx, old, fn, info, nil)
+	return p, nil
 }
 
 // initsOf returns the initialisers as the module's author knows them.
@@ -99,7 +92,7 @@ func initsOf(info wasmbin.Info) (inits []string) {
 
 // notCaptured decides what a failure of Capture is: the deploy's, where the guest failed, as every call of it would; else
 // only the Proto-Faaslet's.
-func (s *Service) notCaptured(ctx context.Context, fn faas.Function, inits []string, timeout time.Duration, err error) (*faas.Proto, error) {
+func (s *Service) notCaptured(ctx context.Context, fn faas.Function, inits []string, limit time.Duration, err error) (*faas.Proto, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -109,9 +102,10 @@ func (s *Service) notCaptured(ctx context.Context, fn faas.Function, inits []str
 		e.Code = faas.InvalidModule
 		return nil, &e
 	case faas.DeadlineExceeded:
-		if timeout <= maxInitialising {
+		if limit < maxInitialising {
 			e.Code = faas.InvalidModule
-			e.Message = fmt.Sprintf("the initialiser does not end within the function's timeout of %s: %s", faas.Duration(timeout), e.Message)
+			e.Message = fmt.Sprintf("the initialiser does not end within the function's timeout of %s, and %s more: %s",
+				faas.Duration(limit-slack), faas.Duration(slack), e.Message)
 			return nil, &e
 		}
 		return &faas.Proto{Inits: inits, None: "its initialiser takes longer than " + faas.Duration(maxInitialising).String()}, nil
@@ -120,16 +114,21 @@ func (s *Service) notCaptured(ctx context.Context, fn faas.Function, inits []str
 	return &faas.Proto{Inits: inits, None: "it could not be captured: " + e.Message}, nil
 }
 
-// storedProto returns what the store has of a version for a setup, made young; nil when that is nothing, or not all of it.
-func (s *Service) storedProto(ctx context.Context, v faas.Version, setup string) (*faas.Proto, error) {
-	key := artefact.ProtoKey(v, s.cfg.EngineVersion, setup)
+// protoKey is the key of the Proto-Faaslet of fn's version for a setup.
+func (s *Service) protoKey(fn faas.Function, setup string) artefact.Key {
+	return artefact.ProtoKey(fn.Version, s.cfg.EngineVersion, fn.Name.Tenant, setup)
+}
+
+// storedProto returns what the store has of fn's version for a setup, made young; nil when that is nothing, or not all of it.
+func (s *Service) storedProto(ctx context.Context, fn faas.Function, setup string) (*faas.Proto, error) {
+	key := s.protoKey(fn, setup)
 	manifest, err := s.signed(ctx, s.cfg.Protos, key)
 	if err != nil || manifest == nil {
 		return nil, err
 	}
 	m, err := snapshot.Parse(manifest)
 	if err != nil {
-		s.log.Warn("Proto-Faaslet refused, capturing anew", telemetry.KeyVersion, v.Short(), telemetry.KeyErr, err)
+		s.log.Warn("Proto-Faaslet refused, capturing anew", telemetry.KeyVersion, fn.Version.Short(), telemetry.KeyErr, err)
 		return nil, nil
 	}
 	for _, object := range append(packsOf(m), key.Object()) {
@@ -161,8 +160,11 @@ func (s *Service) artefact(ctx context.Context, v faas.Version) ([]byte, error) 
 }
 
 // keepProto stores an image and describes it in p: the pages first, so that no manifest names a pack that is not there.
-func (s *Service) keepProto(ctx context.Context, old faas.Function, v faas.Version, e *snapshot.Encoded, p *faas.Proto) error {
-	key := artefact.ProtoKey(v, s.cfg.EngineVersion, p.Setup)
+func (s *Service) keepProto(ctx context.Context, old, fn faas.Function, e *snapshot.Encoded, p *faas.Proto) error {
+	key := s.protoKey(fn, p.Setup)
+	if old.Proto != nil && old.Proto.Setup != "" && old.Proto.Setup != p.Setup {
+		old.Proto = nil // pages of another environment may have what is secret no more
+	}
 	e, err := s.shared(ctx, old, key, e)
 	if err != nil {
 		return err
@@ -199,7 +201,7 @@ func (s *Service) shared(ctx context.Context, old faas.Function, key artefact.Ke
 	if old.Proto == nil || len(old.Proto.Packs) == 0 || e.Pack == nil {
 		return e, nil
 	}
-	other := artefact.ProtoKey(old.Version, s.cfg.EngineVersion, old.Proto.Setup)
+	other := s.protoKey(old, old.Proto.Setup)
 	if other == key {
 		return e, nil
 	}

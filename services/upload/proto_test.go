@@ -57,7 +57,7 @@ func counting(n *int) func(*upload.Config) {
 // manifest returns what the store has of a version, verified.
 func (b *bench) manifest(v faas.Version, setup string) *snapshot.Manifest {
 	b.t.Helper()
-	key := artefact.ProtoKey(v, engineVersion, setup)
+	key := artefact.ProtoKey(v, engineVersion, "demo", setup)
 	r, err := b.protos.Get(b.t.Context(), key.Object())
 	if err != nil {
 		b.t.Fatal(err)
@@ -120,7 +120,7 @@ func TestDeployStoresAProtoFaaslet(t *testing.T) {
 		t.Error("the memory of the second version is not its own")
 	}
 	// A pack that is gone, and a manifest that somebody changed, are made again.
-	for _, object := range []string{p.Packs[0], artefact.ProtoKey(faas.VersionOf(first), engineVersion, "").Object()} {
+	for _, object := range []string{p.Packs[0], artefact.ProtoKey(faas.VersionOf(first), engineVersion, "demo", "").Object()} {
 		if _, err := b.protos.Put(t.Context(), object, strings.NewReader("nonsense")); err != nil {
 			t.Fatal(err)
 		}
@@ -134,6 +134,24 @@ func TestDeployStoresAProtoFaaslet(t *testing.T) {
 			t.Errorf("%s: %+v after %d captures", object, q, captures-before)
 		}
 		b.memory(b.manifest(faas.VersionOf(first), ""))
+	}
+}
+
+// Tenants share no Proto-Faaslet, whatever a guest says that it depends on.
+func TestTenantsShareNoProtoFaaslet(t *testing.T) {
+	var captures int
+	b := newBench(t, children, counting(&captures))
+	module := watTable(1, 7, "")
+	for _, tenant := range []string{"a", "b"} {
+		_, err := b.ask(bus.UploadRequest{
+			Kind: bus.Deploy, Name: faas.Name{Tenant: tenant, Function: "f"}, Object: b.stage(module), Version: faas.VersionOf(module),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if captures != 2 {
+		t.Errorf("%d captures for two tenants", captures)
 	}
 }
 
@@ -158,19 +176,18 @@ func TestProtoFaasletsOfSetups(t *testing.T) {
 	if p := b.mustDeploy("f", module, `{"env":null}`).Function.Proto; p.Setup != setups[0] || captures != 3 {
 		t.Errorf("%+v after %d captures", p, captures)
 	}
-	// A change of the environment alone has one made too; one of other settings does not.
-	for i, patch := range []string{`{"env":{"X":"y"}}`, `{"memory":"64MiB"}`} {
-		r, err := b.ask(bus.UploadRequest{Kind: bus.Change, Name: faas.Name{Tenant: "demo", Function: "f"}, Settings: json.RawMessage(patch)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := r.Function.Proto
-		if p.None != "" || p.Setup == setups[0] || captures != 4 {
-			t.Fatalf("change %d: %+v after %d captures", i, p, captures)
-		}
-		if mem := b.memory(b.manifest(v, p.Setup)); mem[16] != 1 {
-			t.Errorf("%d variables", mem[16])
-		}
+	// A change of the environment alone leaves what is there; the next deploy, which asks for nothing else, has another made.
+	name := faas.Name{Tenant: "demo", Function: "f"}
+	r, err := b.ask(bus.UploadRequest{Kind: bus.Change, Name: name, Settings: json.RawMessage(`{"env":{"X":"y"}}`)})
+	if err != nil || captures != 3 || r.Function.Proto.Setup != setups[0] {
+		t.Fatalf("%+v after %d captures, %v", r.Function.Proto, captures, err)
+	}
+	r = b.mustDeploy("f", module, "")
+	if p := r.Function.Proto; !r.Unchanged || captures != 4 || p.Setup == setups[0] {
+		t.Fatalf("unchanged: %t, %+v after %d captures", r.Unchanged, p, captures)
+	}
+	if mem := b.memory(b.manifest(v, r.Function.Proto.Setup)); mem[16] != 1 {
+		t.Errorf("%d variables", mem[16])
 	}
 }
 

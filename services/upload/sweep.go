@@ -58,17 +58,18 @@ func (s *Service) sweep(ctx context.Context, store *objectstore.Store) (n int, e
 	if err != nil {
 		return 0, err
 	}
-	versions, packs := make(map[faas.Version]bool, len(fns)), make(map[string]bool)
+	versions, objects := make(map[faas.Version]bool, len(fns)), make(map[string]bool)
 	for _, fn := range fns {
-		versions[fn.Version] = true
-		if fn.Proto != nil {
-			for _, pack := range fn.Proto.Packs {
-				packs[pack] = true
+		versions[fn.Version] = store == s.cfg.Store
+		if p := fn.Proto; p != nil && p.None == "" {
+			objects[s.protoKey(fn, p.Setup).Object()] = true
+			for _, pack := range p.Packs {
+				objects[pack] = true
 			}
 		}
 	}
 	for _, info := range infos {
-		if time.Since(info.Time) < s.cfg.Grace || !ours(info.Name) || versions[versionOf(info.Name)] || packs[info.Name] {
+		if time.Since(info.Time) < s.cfg.Grace || !ours(info.Name) || versions[versionOf(info.Name)] || objects[info.Name] {
 			continue
 		}
 		switch err := store.DeleteUnchanged(ctx, info); faas.CodeOf(err) {

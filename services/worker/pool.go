@@ -108,7 +108,7 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 		return p, nil
 	}
 	if w.cfg.Protos != nil && fn.Version == v { // the first Faaslet wants it as soon as the module is there
-		w.background.Go(func() { w.cfg.Protos.Prefetch(w.ahead, fn) })
+		w.fills.Go(func() { w.cfg.Protos.Prefetch(w.ahead, fn) })
 	}
 	module, err := w.load(ctx, v, ahead)
 	if err != nil {

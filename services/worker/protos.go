@@ -95,7 +95,7 @@ func (p *StoredProtos) Fill(ctx context.Context, fn faas.Function, image *faasle
 }
 
 func (p *StoredProtos) manifest(ctx context.Context, fn faas.Function) (*snapshot.Manifest, error) {
-	file, err := p.cache.Open(ctx, artefact.ProtoKey(fn.Version, p.engine, fn.Proto.Setup))
+	file, err := p.cache.Open(ctx, artefact.ProtoKey(fn.Version, p.engine, fn.Name.Tenant, fn.Proto.Setup))
 	if err != nil {
 		return nil, err
 	}

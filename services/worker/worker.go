@@ -64,6 +64,7 @@ type Worker struct {
 
 	prefetches *prefetches
 	room       room
+	fills      sync.WaitGroup  // what brings Proto-Faaslets
 	ahead      context.Context // of what is made ready before any call; ends when a drain begins
 	endAhead   context.CancelFunc
 }
@@ -259,6 +260,8 @@ func unsubscribe(subs []*nats.Subscription) {
 }
 
 func (w *Worker) closeFaaslets() {
+	w.endAhead()
+	w.fills.Wait()
 	for _, p := range w.allPools() {
 		p.close()
 	}

@@ -26,7 +26,7 @@ const (
 
 // captureSpare is what capturing takes besides the initialisers: of time, and of memory beside the guest's and the artefact.
 const (
-	captureSpare       = 30 * time.Second
+	captureSpare       = time.Minute
 	captureSpareMemory = 768 * faas.MiB
 )
 
@@ -98,6 +98,8 @@ func parseCaptured(r Result) (snapshot.Captured, error) {
 		return bad(err)
 	}
 	switch {
+	case faas.Size(m.Memory) > MaxCapturedMemory || faas.Size(m.Kept()) > MaxCapturedKept:
+		return bad(fmt.Errorf("an image of %s, of which %s are not zero", faas.Size(m.Memory), faas.Size(m.Kept())))
 	case len(m.Packs) > 1, (len(m.Packs) == 0) != (len(e.Pack) == 0):
 		return bad(fmt.Errorf("%d packs in %d bytes", len(m.Packs), len(e.Pack)))
 	case len(m.Packs) == 0:
@@ -155,19 +157,23 @@ func (c *captured) fill(m *faaslet.Module, req snapshot.Request) (*captured, []b
 	ctx, cancel := context.WithTimeout(context.Background(), req.Timeout)
 	defer cancel()
 	began := time.Now()
-	made, ferr := m.Capture(ctx, faaslet.Setup{Memory: req.Memory, Args: req.Args, Env: req.Env})
+	made, why, ferr := m.Capture(ctx, faaslet.Setup{Memory: req.Memory, Args: req.Args, Env: req.Env})
 	c.Took = time.Since(began)
 	if ferr != nil {
 		return nil, nil, ferr
 	}
 	if made == nil {
-		c.None = faaslet.NotShareable
+		c.None = why
 		return c, nil, nil
 	}
 	defer made.Close()
 	c.Own = made.Own
 	if n := faas.Size(len(made.Memory)); n > MaxCapturedMemory {
 		c.None = fmt.Sprintf("it has %s of memory, more than %s", n, MaxCapturedMemory)
+		return c, nil, nil
+	}
+	if n := nonZero(made.Memory); n > MaxCapturedKept {
+		c.None = fmt.Sprintf("its initialiser left %s of memory that is not zero, more than %s", n, MaxCapturedKept)
 		return c, nil, nil
 	}
 	globals := make([]snapshot.Global, len(made.Globals))
@@ -179,10 +185,17 @@ func (c *captured) fill(m *faaslet.Module, req snapshot.Request) (*captured, []b
 		c.None = err.Error()
 		return c, nil, nil
 	}
-	if n := faas.Size(e.Ref.Pages) * snapshot.Page; n > MaxCapturedKept {
-		c.None = fmt.Sprintf("its initialiser left %s of memory that is not zero, more than %s", n, MaxCapturedKept)
-		return c, nil, nil
-	}
 	c.Manifest = len(e.Manifest)
 	return c, append(e.Manifest, e.Pack...), nil
+}
+
+// nonZero returns how much of mem is in pages that are not zero.
+func nonZero(mem []byte) (n faas.Size) {
+	var zero [snapshot.Page]byte
+	for ; len(mem) > 0; mem = mem[snapshot.Page:] {
+		if !bytes.Equal(mem[:snapshot.Page], zero[:]) {
+			n += snapshot.Page
+		}
+	}
+	return n
 }

@@ -130,12 +130,12 @@ func TestFillRefusesOtherShapes(t *testing.T) {
 	defer m.Close()
 	image := m.NewImage()
 	defer image.Close()
-	right := []faaslet.Global{{Name: "x", Type: 0x7c}, {Name: "__shoal_g0", Type: 0x7f}, {Name: "__shoal_grow_refused", Type: 0x7f}}
+	right := []faaslet.Global{{Name: "__shoal_g1", Type: 0x7c}, {Name: "__shoal_g0", Type: 0x7f}, {Name: "__shoal_grow_refused", Type: 0x7f}}
 	nothing := func(func(int64, []byte) error) error { return nil }
 	for name, fill := range map[string]func() error{
 		"no globals": func() error { return image.Fill(1<<16, 0, nil, nothing) },
 		"other type": func() error {
-			return image.Fill(1<<16, 0, append(right[1:3:3], faaslet.Global{Name: "x", Type: 0x7e}), nothing)
+			return image.Fill(1<<16, 0, append(right[1:3:3], faaslet.Global{Name: "__shoal_g1", Type: 0x7e}), nothing)
 		},
 		"other name": func() error {
 			return image.Fill(1<<16, 0, append(right[1:3:3], faaslet.Global{Name: "y", Type: 0x7c}), nothing)
@@ -179,7 +179,12 @@ func TestCaptureSaysWhyNot(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", k.name, c.None, err, k.none)
 		}
 	}
-	_, c, err := captured(t, clock+`(func (export "shoal_restored")))`, snapshot.Request{})
+	_, c, err := captured(t, `(module (memory (export "memory") 4128) (func (export "handle"))
+	  (func (export "_initialize") (memory.fill (i32.const 0) (i32.const 7) (i32.const 0x10200000))))`, snapshot.Request{Memory: faas.GiB})
+	if err != nil || !strings.Contains(c.None, "258MiB of memory that is not zero") { // though all pages are the same
+		t.Errorf("many pages: %q, %v", c.None, err)
+	}
+	_, c, err = captured(t, clock+`(func (export "shoal_restored")))`, snapshot.Request{})
 	if err != nil || c.Encoded == nil {
 		t.Errorf("a module that renews itself: %q, %v", c.None, err)
 	}

@@ -95,7 +95,7 @@ func (g *Guest) fill(ctx context.Context) error {
 	if g.module.Uncapturable() != "" {
 		return ErrNoImage
 	}
-	c, ferr := g.module.Capture(ctx, faaslet.Setup{Memory: g.setup.Memory})
+	c, _, ferr := g.module.Capture(ctx, faaslet.Setup{Memory: g.setup.Memory})
 	if ferr != nil {
 		return ferr
 	}

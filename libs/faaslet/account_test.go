@@ -3,29 +3,15 @@
 package faaslet
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
-
-// held returns how many maps and descriptors this process has.
-func held(t testing.TB) (maps, files int) {
-	t.Helper()
-	b, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Count(b, []byte("\n")), len(d)
-}
 
 // artefactFile compiles a module into a file.
 func artefactFile(t testing.TB, e *Engine, wat string) string {
@@ -52,11 +38,11 @@ func TestCosts(t *testing.T) {
 	step := func(what string, do func(i int)) {
 		t.Helper()
 		before := e.Stats()
-		maps, files := held(t)
+		maps, files := testenv.Held(t)
 		for i := range n {
 			do(i)
 		}
-		moreMaps, moreFiles := held(t)
+		moreMaps, moreFiles := testenv.Held(t)
 		moreMaps, moreFiles = moreMaps-maps, moreFiles-files
 		after := e.Stats()
 		t.Logf("%s: %.2f maps and %.2f descriptors each", what, float64(moreMaps)/n, float64(moreFiles)/n)

@@ -1,9 +1,7 @@
 package worker
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -13,23 +11,10 @@ import (
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/bustest"
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/faaslet/faaslettest"
 )
-
-// held returns how many maps and descriptors this process has.
-func held(t testing.TB) (maps, files int) {
-	t.Helper()
-	b, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Count(b, []byte("\n")), len(d)
-}
 
 // limited starts a worker on an engine with lower limits.
 func limited(t *testing.T, limits faaslet.Config, change ...func(*Config)) *fixture {
@@ -112,11 +97,11 @@ func TestMoreFunctionsThanRoom(t *testing.T) {
 		margin    = 400 // what the runtime and this test's server take
 		slots     = 4
 	)
-	maps0, files0 := held(t)
+	maps0, files0 := testenv.Held(t)
 	f := limited(t, faaslet.Config{MaxMaps: most, MaxFiles: files}, func(c *Config) { c.Slots, c.Queue = slots, 64 })
 	within := func(when string) {
 		t.Helper()
-		if maps, open := held(t); maps > maps0+most+margin || open > files0+files+margin {
+		if maps, open := testenv.Held(t); maps > maps0+most+margin || open > files0+files+margin {
 			t.Errorf("%s the process has %d maps and %d descriptors, %d and %d more than at first", when, maps, open, maps-maps0, open-files0)
 		}
 		if s := f.cfg.Engine.Stats(); s.Maps > most || s.Files > files {

@@ -130,8 +130,10 @@ func (w *Worker) setupOf(fn faas.Function, v faas.Version, m *faaslet.Module) *f
 	image := m.NewImage()
 	if w.cfg.Protos != nil && fn.Version == v { // the registry tells of the present version only
 		image = m.NewImageFrom(func(ctx context.Context, i *faaslet.Image) error {
-			w.fills.Add(1)
-			defer w.fills.Done()
+			if !w.fills.TryRLock() {
+				return faas.Errorf(faas.Unavailable, "the worker has left")
+			}
+			defer w.fills.RUnlock()
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			defer context.AfterFunc(w.ahead, cancel)()

@@ -64,7 +64,7 @@ type Worker struct {
 
 	prefetches *prefetches
 	room       room
-	fills      sync.WaitGroup  // what brings Proto-Faaslets
+	fills      sync.RWMutex    // read-locked by what brings Proto-Faaslets
 	ahead      context.Context // of what is made ready before any call; ends when a drain begins
 	endAhead   context.CancelFunc
 }
@@ -261,7 +261,7 @@ func unsubscribe(subs []*nats.Subscription) {
 
 func (w *Worker) closeFaaslets() {
 	w.endAhead()
-	w.fills.Wait()
+	w.fills.Lock() // for good: nothing brings a Proto-Faaslet any more
 	for _, p := range w.allPools() {
 		p.close()
 	}

@@ -51,6 +51,24 @@ func captured(t *testing.T, wat string, req snapshot.Request) (artefact []byte, 
 	return artefact, c, err
 }
 
+// loaded loads an artefact as a worker does, with an image that is empty.
+func loaded(t *testing.T, artefact []byte) (*faaslet.Module, *faaslet.Image) {
+	t.Helper()
+	e, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	m, err := e.LoadArtefact(artefact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	image := m.NewImage()
+	t.Cleanup(image.Close)
+	return m, image
+}
+
 // What a child captured is what Faaslets of another process begin with, without running an initialiser.
 func TestCaptureAndRestore(t *testing.T) {
 	artefact, c, err := captured(t, tables, snapshot.Request{Memory: 64 * faas.MiB})
@@ -64,18 +82,7 @@ func TestCaptureAndRestore(t *testing.T) {
 	if err != nil || man.Memory != 16<<20 || man.Kept() < 3<<20 || man.Kept() > 3<<20+2*snapshot.Page {
 		t.Fatalf("%d bytes of %d, %v", man.Kept(), man.Memory, err)
 	}
-	e, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	m, err := e.LoadArtefact(artefact)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	image := m.NewImage()
-	defer image.Close()
+	m, image := loaded(t, artefact)
 	globals := make([]faaslet.Global, len(man.Globals))
 	for i, g := range man.Globals {
 		globals[i] = faaslet.Global(g)
@@ -118,18 +125,7 @@ func TestFillRefusesOtherShapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	m, err := e.LoadArtefact(artefact)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	image := m.NewImage()
-	defer image.Close()
+	_, image := loaded(t, artefact)
 	right := []faaslet.Global{{Name: "__shoal_g1", Type: 0x7c}, {Name: "__shoal_g0", Type: 0x7f}, {Name: "__shoal_grow_refused", Type: 0x7f}}
 	nothing := func(func(int64, []byte) error) error { return nil }
 	for name, fill := range map[string]func() error{

@@ -195,10 +195,11 @@ func (e *Engine) Threads(n int) (release func(), _ *faas.Error) {
 	}, nil
 }
 
-// Used returns how much of the maps, address space and descriptors that the engine may have is taken, of whichever is the
-// scarcest, in percent.
+// Used returns how much of the maps, address space, descriptors and memory of images that the engine may have is taken, of
+// whichever is the scarcest, in percent.
 func (e *Engine) Used() int {
-	return max(e.account.used(), int(e.faaslets.Load()*percent/e.max))
+	_, images := e.images.count()
+	return max(e.account.used(), int(e.faaslets.Load()*percent/e.max), int(images*percent/int64(maxImageMemory)))
 }
 
 // trim closes every shell, which is for Faaslets to come, so that what is wanted now has room. It reports whether there was

@@ -14,8 +14,9 @@ type Birth struct {
 	// Kind is faas.Restored when it began as an image that was there before, else faas.Cold: also the Faaslet that fills the
 	// image is cold.
 	Kind faas.StartKind
-	// Took is how long New took: for a cold one to instantiate the module, run the initialiser and take the image, if it did;
-	// for a restored one to instantiate, to map the image and to have the guest renew itself.
+	// Took is how long New took, but for waiting for the source of the image: for a cold one to instantiate the module, run the
+	// initialisers and take the image, if it did; for a restored one to move into a shell, or to instantiate and map the image,
+	// and to have the guest renew itself.
 	Took time.Duration
 }
 

@@ -46,8 +46,9 @@ type Faaslet struct {
 	image    *capi.Image // what it was restored from, nil when it can't be reset
 	// What initialized found: others may begin from what the initialisers left; it depends on arguments and environment.
 	shareable, own bool
-	birth          Birth       // not changed any more once New has returned
-	reset          ResetResult // of the last one
+	birth          Birth         // not changed any more once New has returned
+	waited         time.Duration // of New, for the source of the image
+	reset          ResetResult   // of the last one
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the Setup's Image has and calls the function with which the module renews itself, if there is one.
@@ -81,7 +82,7 @@ func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {
 	began := time.Now()
 	err := f.start(ctx)
 	if err == nil {
-		f.birth.Took = time.Since(began)
+		f.birth.Took = time.Since(began) - f.waited
 		return f, nil
 	}
 	f.Close()
@@ -147,7 +148,9 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		}
 		return f.in("the start of the module", f.failed(ctx, fail))
 	}
+	asked := time.Now()
 	image := f.setup.Image.bring(ctx)
+	f.waited = time.Since(asked)
 	if ctx.Err() != nil {
 		return endOf(ctx)
 	}

@@ -114,7 +114,9 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	if i == nil {
 		return nil
 	}
-	i.mu.Lock()
+	if !i.mu.TryLock() { // it is being filled, which may take longer than f has
+		return nil
+	}
 	defer i.mu.Unlock()
 	if i.never.Load() {
 		return nil
@@ -127,7 +129,9 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		return nil
 	}
 	if len(f.instance.Memory()) > int(maxImage) {
-		i.never.Store(i.source == nil) // the source may fill it yet
+		if i.source == nil { // else that may fill it yet
+			i.never.Store(true)
+		}
 		return nil
 	}
 	images := &i.module.engine.images

@@ -14,6 +14,8 @@ import (
 const (
 	// sourceTime is how long a source may take.
 	sourceTime = 30 * time.Second
+	// sourceWait is how long a Faaslet waits for it, if its own time allows four times as much: then it is built.
+	sourceWait = 2 * time.Second
 	// After a failure the source rests, twice as long each time.
 	firstSourceRest = time.Second
 	lastSourceRest  = time.Minute
@@ -31,8 +33,9 @@ type source struct {
 }
 
 // NewImageFrom is NewImage for an image that fill may Fill: the first New with it has it asked, on a goroutine of its own and
-// for 30 s at most, and waits for the answer as others do, each as long as its own context allows. After an error, which is
-// logged, the first Faaslet fills the image; while it is empty, fill is asked again from time to time.
+// for 30 s at most, and waits for the answer as others do, each for a quarter of its own time and 2 s at most. Who has waited
+// for nothing is built, and so are all after an error, which is logged; while the image is empty, fill is asked again from time
+// to time.
 func (m *Module) NewImageFrom(fill func(context.Context, *Image) error) *Image {
 	i := m.NewImage()
 	i.source = &source{fill: fill, rest: firstSourceRest}
@@ -45,10 +48,16 @@ func (i *Image) bring(ctx context.Context) *capi.Image {
 		return img
 	}
 	if asked := i.ask(); asked != nil {
+		wait := sourceWait
+		if end, ends := ctx.Deadline(); ends {
+			wait = min(wait, time.Until(end)/4)
+		}
+		enough := time.NewTimer(wait)
+		defer enough.Stop()
 		select {
 		case <-asked:
+		case <-enough.C:
 		case <-ctx.Done():
-			return nil
 		}
 	}
 	return i.get()

@@ -137,7 +137,7 @@ func TestCompileWall(t *testing.T) {
 		t.Error(err)
 	}
 	b.awaitStaged(0)
-	if got := upload.DeployTimeout(2 * time.Minute); got != 5*time.Minute {
+	if got := upload.DeployTimeout(2 * time.Minute); got != 9*time.Minute {
 		t.Errorf("deploy timeout %v", got)
 	}
 }

@@ -191,7 +191,7 @@ func (s *Service) touch(ctx context.Context, fn faas.Function) {
 	young(s.cfg.Store, moduleObject(fn.Version))
 	young(s.cfg.Store, s.key(fn.Version).Object())
 	if p := fn.Proto; p != nil && p.None == "" {
-		young(s.cfg.Protos, s.protoKey(fn, p.Setup).Object())
+		young(s.cfg.Protos, p.Object)
 		for _, pack := range p.Packs {
 			young(s.cfg.Protos, pack)
 		}

@@ -138,7 +138,7 @@ func (s *Service) storedProto(ctx context.Context, fn faas.Function, setup strin
 			return nil, err
 		}
 	}
-	return describe(m, len(manifest), &faas.Proto{Setup: setup}), nil
+	return describe(m, len(manifest), &faas.Proto{Setup: setup, Object: key.Object()}), nil
 }
 
 // signed returns the payload of a signed object, nil when there is none to be trusted.
@@ -191,6 +191,7 @@ func (s *Service) keepProto(ctx context.Context, old, fn faas.Function, e *snaps
 		return fmt.Errorf("sign: %w", err)
 	}
 	_, err = s.cfg.Protos.Put(ctx, key.Object(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(e.Manifest)))
+	p.Object = key.Object()
 	describe(m, len(e.Manifest), p)
 	return err
 }

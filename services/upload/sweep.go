@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -37,16 +38,16 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 	// The order matters: an object that a deploy touches after this list is not deleted, and one that it touched before
 	// is young.
 	n := 0
+	var failed error
 	for _, store := range []*objectstore.Store{s.cfg.Store, s.cfg.Protos} {
 		swept, err := s.sweep(ctx, store)
-		if n += swept; err != nil {
-			return n, err
-		}
+		n += swept
+		failed = errors.Join(failed, err)
 	}
 	if n > 0 {
 		s.log.Info("swept objects that nobody uses", "objects", n)
 	}
-	return n, nil
+	return n, failed
 }
 
 func (s *Service) sweep(ctx context.Context, store *objectstore.Store) (n int, err error) {
@@ -62,7 +63,7 @@ func (s *Service) sweep(ctx context.Context, store *objectstore.Store) (n int, e
 	for _, fn := range fns {
 		versions[fn.Version] = store == s.cfg.Store
 		if p := fn.Proto; p != nil && p.None == "" {
-			objects[s.protoKey(fn, p.Setup).Object()] = true
+			objects[p.Object] = true
 			for _, pack := range p.Packs {
 				objects[pack] = true
 			}

@@ -80,9 +80,9 @@ const (
 	DefaultCompileWall = 2 * time.Minute
 )
 
-// DeployTimeout is what a deploy gets where nothing else is said: to wait for another's compilation, for its own, and to
-// move the bytes.
-func DeployTimeout(compileWall time.Duration) time.Duration { return 2*compileWall + time.Minute }
+// DeployTimeout is what a deploy gets where nothing else is said: to wait for another's compilation and capture, for its own,
+// and to move the bytes.
+func DeployTimeout(compileWall time.Duration) time.Duration { return 2*compileWall + 5*time.Minute }
 
 func (c *Config) setDefaults() {
 	if c.MaxModule == 0 {

@@ -18,6 +18,8 @@ type meters struct {
 	ok                   *metrics.Counter
 	evictions            *metrics.Counter
 	prefetchesDropped    *metrics.Counter
+	protosFilled         *metrics.Counter
+	protosFailed         *metrics.Counter
 	calls, refusals      metrics.Counters[faas.Code]
 	unreset              metrics.Counters[faaslet.NotReset]
 }
@@ -48,6 +50,9 @@ func newMeters(w *Worker) *meters {
 			"reason", append(faaslet.NotResets(), notKept)),
 	}
 	m.evictions = g.Counter("shoal.worker.evictions", "times that idle functions were given up to make room for a call")
+	const protos, protosAre = "shoal.worker.protos", "Proto-Faaslets that were asked for to restore from, by what came of it"
+	m.protosFilled = g.Counter(protos, protosAre, "result", "filled")
+	m.protosFailed = g.Counter(protos, protosAre, "result", "failed")
 	m.prefetchesDropped = g.Counter("shoal.worker.prefetches.dropped", "announced functions that were left to their first call, for want of room or time")
 	g.Gauge("shoal.worker.slots", "", "calls that may run at once", func() int64 { return int64(w.cfg.Slots) })
 	g.Gauge("shoal.worker.slots.used", "", "calls that run", w.running.Load)
@@ -76,6 +81,7 @@ func newMeters(w *Worker) *meters {
 	p.Gauge("shoal.engine.memory", "By", "linear memory of all Faaslets, as far as they have grown it", func() int64 { return int64(stats().Memory) })
 	p.Gauge("shoal.engine.images", "", "images that Faaslets are restored from", func() int64 { return int64(stats().Images) })
 	p.Gauge("shoal.engine.images.memory", "By", "memory that images keep", func() int64 { return int64(stats().ImageMemory) })
+	p.Gauge("shoal.engine.shells", "", "instances that closed Faaslets left to the next ones", func() int64 { return int64(stats().Shells) })
 	p.Gauge("shoal.engine.memory.resident", "By", "resident memory of the process, as of the last second", w.rss.Load)
 	return m
 }

@@ -108,12 +108,7 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 		return p, nil
 	}
 	if w.cfg.Protos != nil && fn.Version == v { // the first Faaslet wants it as soon as the module is there
-		go func() { // ends with w.ahead, which closeFaaslets waits for
-			if w.fills.TryRLock() {
-				defer w.fills.RUnlock()
-				w.cfg.Protos.Prefetch(w.ahead, fn)
-			}
-		}()
+		w.prefetchProto(fn)
 	}
 	module, err := w.load(ctx, v, ahead)
 	if err != nil {

@@ -20,6 +20,39 @@ import (
 // protoTimeout bounds bringing a Proto-Faaslet, which calls wait for: past it they are served by Faaslets that are built.
 const protoTimeout = 10 * time.Second
 
+// prefetchProto has the Proto-Faaslet of fn brought here beside its module, once at a time for each version.
+func (w *Worker) prefetchProto(fn faas.Function) {
+	if _, goesOn := w.fetching.LoadOrStore(fn.Version, true); goesOn {
+		return
+	}
+	go func() { // ends with w.ahead at the latest, and closeFaaslets waits for it
+		defer w.fetching.Delete(fn.Version)
+		if w.fills.TryRLock() {
+			defer w.fills.RUnlock()
+			w.cfg.Protos.Prefetch(w.ahead, fn)
+		}
+	}()
+}
+
+// fill is where a Faaslet's image comes from.
+func (w *Worker) fill(ctx context.Context, fn faas.Function, image *faaslet.Image) error {
+	if !w.fills.TryRLock() {
+		return faas.Errorf(faas.Unavailable, "the worker has left")
+	}
+	defer w.fills.RUnlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.ahead, cancel)()
+	err := w.cfg.Protos.Fill(ctx, fn, image)
+	switch {
+	case err != nil:
+		w.meters.protosFailed.Add()
+	case image.Taken():
+		w.meters.protosFilled.Add()
+	}
+	return err
+}
+
 // DefaultProtoCache is the disk that a worker keeps Proto-Faaslets on.
 const DefaultProtoCache = 2 * faas.GiB
 
@@ -48,14 +81,19 @@ func ProtosIn(dir string, pub ed25519.PublicKey, protos *objectstore.Store, max 
 	return &StoredProtos{cache: cache.New(filepath.Join(dir, "protos"), protos, pub, int64(max)), engine: faaslet.Version()}
 }
 
-// has reports whether there is a Proto-Faaslet for fn and its settings.
-func has(fn faas.Function) bool {
-	return fn.Proto != nil && fn.Proto.None == "" && (fn.Proto.Setup == "" || fn.Proto.Setup == snapshot.Setup(fn.Args(), fn.Environ()))
+// has reports whether there is a Proto-Faaslet for fn, its settings and this engine.
+func (p *StoredProtos) has(fn faas.Function) bool {
+	return fn.Proto != nil && fn.Proto.None == "" && fn.Proto.Object == p.key(fn).Object() &&
+		(fn.Proto.Setup == "" || fn.Proto.Setup == snapshot.Setup(fn.Args(), fn.Environ()))
+}
+
+func (p *StoredProtos) key(fn faas.Function) artefact.Key {
+	return artefact.ProtoKey(fn.Version, p.engine, fn.Name.Tenant, fn.Proto.Setup)
 }
 
 // Prefetch implements Protos.
 func (p *StoredProtos) Prefetch(ctx context.Context, fn faas.Function) {
-	if !has(fn) {
+	if !p.has(fn) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, protoTimeout)
@@ -73,7 +111,7 @@ func (p *StoredProtos) Prefetch(ctx context.Context, fn faas.Function) {
 
 // Fill implements Protos.
 func (p *StoredProtos) Fill(ctx context.Context, fn faas.Function, image *faaslet.Image) error {
-	if !has(fn) {
+	if !p.has(fn) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, protoTimeout)
@@ -95,7 +133,7 @@ func (p *StoredProtos) Fill(ctx context.Context, fn faas.Function, image *faasle
 }
 
 func (p *StoredProtos) manifest(ctx context.Context, fn faas.Function) (*snapshot.Manifest, error) {
-	file, err := p.cache.Open(ctx, artefact.ProtoKey(fn.Version, p.engine, fn.Name.Tenant, fn.Proto.Setup))
+	file, err := p.cache.Open(ctx, p.key(fn))
 	if err != nil {
 		return nil, err
 	}

@@ -129,16 +129,7 @@ func keepsState(fn faas.Function, m *faaslet.Module) bool {
 func (w *Worker) setupOf(fn faas.Function, v faas.Version, m *faaslet.Module) *faaslet.Setup {
 	image := m.NewImage()
 	if w.cfg.Protos != nil && fn.Version == v { // the registry tells of the present version only
-		image = m.NewImageFrom(func(ctx context.Context, i *faaslet.Image) error {
-			if !w.fills.TryRLock() {
-				return faas.Errorf(faas.Unavailable, "the worker has left")
-			}
-			defer w.fills.RUnlock()
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			defer context.AfterFunc(w.ahead, cancel)()
-			return w.cfg.Protos.Fill(ctx, fn, i)
-		})
+		image = m.NewImageFrom(func(ctx context.Context, i *faaslet.Image) error { return w.fill(ctx, fn, i) })
 	}
 	return &faaslet.Setup{Func: fn.Name, Image: image, Memory: memoryOf(fn), Args: fn.Args(), Env: fn.Environ()}
 }

@@ -65,6 +65,7 @@ type Worker struct {
 	prefetches *prefetches
 	room       room
 	fills      sync.RWMutex    // read-locked by what brings Proto-Faaslets
+	fetching   sync.Map        // of faas.Version: those whose Proto-Faaslet is being brought ahead of its image
 	ahead      context.Context // of what is made ready before any call; ends when a drain begins
 	endAhead   context.CancelFunc
 }

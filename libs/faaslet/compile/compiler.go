@@ -134,11 +134,11 @@ func (c Compiler) judge(ctx context.Context, job string, cmd *exec.Cmd, conf Con
 	case errors.As(err, &exit):
 		return r, c.crashed(job, exit, r.CPU, stderr)
 	case err != nil:
-		return r, faas.Errorf(faas.Internal, "run compile child: %v", err)
+		return r, faas.Errorf(faas.Internal, "run %s child: %v", job, err)
 	}
 	reply, artefact, err := parseReply(stdout.Bytes())
 	if err != nil {
-		return r, faas.Errorf(faas.Internal, "compile child: %v", err)
+		return r, faas.Errorf(faas.Internal, "%s child: %v", job, err)
 	}
 	conf = reply.Confinement
 	conf.Network = r.Confinement.Network // only the parent knows

@@ -115,8 +115,9 @@ func (g *Guest) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	open := func(snapshot.PackRef) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Pack)), nil }
-	return g.image.Fill(m.Memory, m.Kept(), c.Globals, func(put func(int64, []byte) error) error { return m.Load(open, put) })
+	return g.image.Fill(m.Memory, m.Kept(), c.Globals, func(put func(int64, []byte) error) error {
+		return m.Load(func(snapshot.PackRef) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Pack)), nil }, put)
+	})
 }
 
 // life makes a Faaslet, runs a call in it and closes it.

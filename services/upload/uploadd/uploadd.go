@@ -60,12 +60,12 @@ func New() *process.Program {
 			{Name: "queue", Value: config.Int(&c.queue, 1, 10_000, ""), What: "deploys that wait; one more is refused with `no_capacity`"},
 			{Name: "tenant-queue", Value: config.Int(&c.tenantQueue, 1, 10_000, ""), What: "deploys of one tenant that wait; one more is refused with `rate_limited`"},
 			{
-				Name: "deploy-timeout", Value: config.Duration(&c.deployTimeout, time.Second, 3*time.Hour), Default: "2 × `compile-wall` + 1m",
-				Example: "5m", What: "how long a deploy may take, waiting included; no less than `compile-wall`",
+				Name: "deploy-timeout", Value: config.Duration(&c.deployTimeout, time.Second, 3*time.Hour), Default: "2 × `compile-wall` + 5m",
+				Example: "9m", What: "how long a deploy may take, waiting included; no less than `compile-wall`",
 			},
 			{
 				Name: "grace", Value: config.Duration(&c.grace, faas.MaxTimeout, 365*24*time.Hour),
-				What: "how long modules that no function uses are kept; no less than `deploy-timeout`, since a deploy stores its module before it names it",
+				What: "how long modules and Proto-Faaslets that no function uses are kept; no less than `deploy-timeout`, since a deploy stores its module before it names it",
 			},
 			{Name: "sweep-every", Value: config.Duration(&c.sweepEvery, time.Second, 24*time.Hour), What: "how often what is not used any more is looked for"},
 			{Name: "compile-memory", Value: config.Size(&c.compileMemory, 256*faas.MiB, 0, ""), What: "memory of a compiler's process; a module that needs more is refused with `invalid_module`"},

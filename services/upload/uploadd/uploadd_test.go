@@ -79,13 +79,13 @@ func TestCheckConfig(t *testing.T) {
 		want string
 	}{
 		{"-check-config -data /var/lib/u", process.ExitOK, "signing-key: /var/lib/u/signing.key"},
-		{"-check-config", process.ExitOK, "deploy-timeout: 5m"},
-		{"-check-config -compile-wall 10m", process.ExitOK, "deploy-timeout: 21m"},
+		{"-check-config", process.ExitOK, "deploy-timeout: 9m"},
+		{"-check-config -compile-wall 10m", process.ExitOK, "deploy-timeout: 25m"},
 		{"-check-config -compile-wall 10m -deploy-timeout 12m", process.ExitOK, "deploy-timeout: 12m"},
 		{"-check-config -compile-wall 10m -deploy-timeout 9m", process.ExitConfig, "want at least compile-wall, which is 10m"},
-		{"-check-config -compile-wall 10m -grace 20m", process.ExitConfig, "want at least deploy-timeout, which is 21m"},
-		{"-check-config -compile-wall 1h", process.ExitConfig, "want at least deploy-timeout, which is 2h1m"},
-		{"-check-config -compile-wall 1h -grace 2h1m", process.ExitOK, "grace: 2h1m"},
+		{"-check-config -compile-wall 10m -grace 20m", process.ExitConfig, "want at least deploy-timeout, which is 25m"},
+		{"-check-config -compile-wall 1h", process.ExitConfig, "want at least deploy-timeout, which is 2h5m"},
+		{"-check-config -compile-wall 1h -grace 2h5m", process.ExitOK, "grace: 2h5m"},
 		{"-check-config -grace 1m", process.ExitConfig, "want a time from 15m to"},
 		{"-check-config -compiles 0", process.ExitConfig, "want a number from 1 to 256"},
 	} {

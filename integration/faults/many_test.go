@@ -126,6 +126,9 @@ func (c *codes) check(t *testing.T, what string, want int) {
 		switch code {
 		case "", faas.NoCapacity, faas.DeadlineExceeded:
 		default:
+			if code == faas.Unavailable && framework.RaceDetector && k <= want/100 {
+				continue // a planner that is ten times slower may not answer in time
+			}
 			t.Errorf("%s: %d calls ended with %s: %s", what, k, code, c.words[code])
 		}
 	}
@@ -207,6 +210,9 @@ func TestBurst(t *testing.T) {
 	nc := c.Connect(t)
 
 	n := *burstCalls
+	if framework.RaceDetector {
+		n /= 5
+	}
 	publish(t, nc, n, func(_ int, reply string) *nats.Msg {
 		call := faas.NewCallID()
 		return bus.EncodeCall(&faas.Call{ID: call, Root: call, Name: echo, Version: fn.Version, Input: input, Timeout: 20 * time.Second}, bus.WorkerCallSubject(id), reply)
@@ -246,7 +252,10 @@ func TestBurst(t *testing.T) {
 			t.Errorf("a call after the burst: %v", err)
 		}
 	}
-	const more = 128 * faas.MiB // what Go's heap keeps for a while
+	more := 128 * faas.MiB // what Go's heap keeps for a while
+	if framework.RaceDetector {
+		more = faas.GiB // the detector's shadow of it stays
+	}
 	testenv.Eventually(t, patience, func() bool { return resourcesOf(t, w.Process).resident <= before.resident+more },
 		"the worker had %s resident, and does not come back to it", before.resident)
 	after := resourcesOf(t, w.Process)

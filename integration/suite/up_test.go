@@ -93,7 +93,7 @@ func runUp(t *testing.T) {
 	}
 
 	function := p.url + "/v1/functions/demo/sleep"
-	awaitText(t, function, `"ready":1,"running":0}`)
+	awaitText(t, function, `"ready":1,"running":0`)
 	answer := make(chan error, 1)
 	input := millis(700 * time.Millisecond)
 	go func() {

@@ -20,8 +20,6 @@ func (i *Image) Fill(memory, kept int64, globals []Global, load func(put func(at
 		return nil
 	}
 	defer i.release()
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	if i.never.Load() || i.taken.Load() != nil {
 		return nil
 	}
@@ -43,6 +41,13 @@ func (i *Image) Fill(memory, kept int64, globals []Global, load func(put func(at
 	}
 	_, has := img.Size()
 	m.engine.images.fit(memory, kept, has)
+	i.mu.Lock() // not before: a Faaslet that takes an image waits for it
+	defer i.mu.Unlock()
+	if i.never.Load() || i.taken.Load() != nil { // meanwhile
+		img.Close()
+		m.engine.images.drop(memory, has)
+		return nil
+	}
 	i.taken.Store(img)
 	return nil
 }

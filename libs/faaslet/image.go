@@ -114,9 +114,7 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	if i == nil {
 		return nil
 	}
-	if !i.mu.TryLock() { // it is being filled, which may take longer than f has
-		return nil
-	}
+	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.never.Load() {
 		return nil

@@ -103,7 +103,7 @@ func runUp(t *testing.T) {
 		}
 		answer <- err
 	}()
-	awaitText(t, function, `"running":1}`)
+	awaitText(t, function, `"running":1`)
 	if err := p.Process.Signal(unix.SIGINT); err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func (c *codes) check(t *testing.T, what string, want int) {
 		switch code {
 		case "", faas.NoCapacity, faas.DeadlineExceeded:
 		default:
-			if code == faas.Unavailable && framework.RaceDetector && k <= want/100 {
+			if code == faas.Unavailable && testenv.Race && k <= want/100 {
 				continue // a planner that is ten times slower may not answer in time
 			}
 			t.Errorf("%s: %d calls ended with %s: %s", what, k, code, c.words[code])
@@ -210,7 +210,7 @@ func TestBurst(t *testing.T) {
 	nc := c.Connect(t)
 
 	n := *burstCalls
-	if framework.RaceDetector {
+	if testenv.Race {
 		n /= 5
 	}
 	publish(t, nc, n, func(_ int, reply string) *nats.Msg {
@@ -253,7 +253,7 @@ func TestBurst(t *testing.T) {
 		}
 	}
 	more := 128 * faas.MiB // what Go's heap keeps for a while
-	if framework.RaceDetector {
+	if testenv.Race {
 		more = faas.GiB // the detector's shadow of it stays
 	}
 	testenv.Eventually(t, patience, func() bool { return resourcesOf(t, w.Process).resident <= before.resident+more },
@@ -277,7 +277,7 @@ func TestManyFunctions(t *testing.T) {
 	nc := c.Connect(t)
 	n := *manyFunctions
 	if n == 0 {
-		if n = 100_000; framework.RaceDetector {
+		if n = 100_000; testenv.Race {
 			n = 10_000
 		}
 	}

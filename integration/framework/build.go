@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shoal-run/shoal/internal/leakcheck"
+	"github.com/shoal-run/shoal/internal/testenv"
 )
 
 // programs are the binaries of a cluster, by name, and their packages.
@@ -44,7 +45,7 @@ func build() (map[string]*os.File, error) {
 	}
 	defer os.RemoveAll(dir)
 	args := []string{"build", "-buildvcs=false", "-o", dir + "/"}
-	if RaceDetector {
+	if testenv.Race {
 		args = append(args, "-race")
 	}
 	for _, path := range programs {

@@ -24,15 +24,7 @@ type Captured struct {
 
 // Inits returns the names of the exports that initialise an instance of m, as its author knows them, in order; none when
 // every instance begins as the module says.
-func (m *Module) Inits() []string {
-	var out []string
-	for _, name := range m.inits {
-		if name = wasmbin.InitName(name); name != "" {
-			out = append(out, name)
-		}
-	}
-	return out
-}
+func (m *Module) Inits() []string { return wasmbin.InitNames(m.inits) }
 
 // Uncapturable says in words why nothing can be captured of m's instances; "" when it can.
 func (m *Module) Uncapturable() string {

@@ -51,8 +51,8 @@ type Faaslet struct {
 	reset          ResetResult   // of the last one
 }
 
-// New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the Setup's Image has and calls the function with which the module renews itself, if there is one.
-// ctx bounds that and nothing after; the goroutine stays on its thread while the guest runs. Errors are the guest's
+// New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the
+// Setup's Image has and calls the function with which the module renews itself, if there is one. ctx bounds that and nothing after; the goroutine stays on its thread while the guest runs. Errors are the guest's
 // (guest_trapped, guest_failed, out_of_memory, with "in the initialiser" and its name or "in shoal_restored" in their words), the caller's
 // (deadline_exceeded, cancelled) or the worker's (no_capacity, internal). The caller closes what it gets.
 func (m *Module) New(ctx context.Context, s Setup) (*Faaslet, *faas.Error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 )
 
 // Encoded is an image as it is to be stored: first the pack, then the manifest, so that no manifest names a pack that is
@@ -12,6 +13,14 @@ type Encoded struct {
 	Manifest []byte
 	Pack     []byte  // the pages that are in no pack of the base; nil when there are none
 	Ref      PackRef // of Pack; zero when that is nil
+}
+
+// Open opens the pack of e, for Manifest.Load of an image that has no other.
+func (e *Encoded) Open(ref PackRef) (io.ReadCloser, error) {
+	if ref != e.Ref {
+		return nil, fmt.Errorf("pack %s is not there", ref.Digest)
+	}
+	return io.NopCloser(bytes.NewReader(e.Pack)), nil
 }
 
 // Encode makes the image of a linear memory, which must be a multiple of 64 KiB, at most MaxMemory, and of its globals,

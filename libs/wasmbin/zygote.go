@@ -193,6 +193,16 @@ func Initialisers(entry string, has func(name string) bool) (inits []string, at 
 	return inits, at
 }
 
+// InitNames returns the names under which the author of a module knows what is run to initialise it, in order.
+func InitNames(exports []string) (names []string) {
+	for _, x := range exports {
+		if name := InitName(x); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // InitName returns the name under which the author of a module knows one of its Info.Inits, or StartFunc; "" for one that is
 // not the author's.
 func InitName(export string) string {

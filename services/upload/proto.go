@@ -78,16 +78,12 @@ func (s *Service) proto(ctx context.Context, old, fn faas.Function, info wasmbin
 }
 
 // initsOf returns the initialisers as the module's author knows them.
-func initsOf(info wasmbin.Info) (inits []string) {
+func initsOf(info wasmbin.Info) []string {
+	exports := info.Inits
 	if info.HasStart {
-		inits = append(inits, wasmbin.InitName(wasmbin.StartFunc))
+		exports = append([]string{wasmbin.StartFunc}, exports...)
 	}
-	for _, export := range info.Inits {
-		if name := wasmbin.InitName(export); name != "" {
-			inits = append(inits, name)
-		}
-	}
-	return inits
+	return wasmbin.InitNames(exports)
 }
 
 // notCaptured decides what a failure of Capture is: the deploy's, where the guest failed, as every call of it would; else
@@ -228,10 +224,7 @@ func (s *Service) shared(ctx context.Context, old faas.Function, key artefact.Ke
 		return nil, fmt.Errorf("captured image: %w", err)
 	}
 	mem := make([]byte, m.Memory)
-	err = m.Load(
-		func(snapshot.PackRef) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Pack)), nil },
-		func(at int64, page []byte) error { copy(mem[at:], page); return nil })
-	if err != nil {
+	if err := m.Load(e.Open, func(at int64, page []byte) error { copy(mem[at:], page); return nil }); err != nil {
 		return nil, fmt.Errorf("captured image: %w", err)
 	}
 	return snapshot.Encode(mem, m.Globals, base)

@@ -120,12 +120,8 @@ func (p *StoredProtos) Fill(ctx context.Context, fn faas.Function, image *faasle
 	if err != nil {
 		return fmt.Errorf("Proto-Faaslet of %s: %w", fn.Name, err)
 	}
-	globals := make([]faaslet.Global, len(m.Globals))
-	for i, g := range m.Globals {
-		globals[i] = faaslet.Global(g)
-	}
 	open := func(ref snapshot.PackRef) (io.ReadCloser, error) { return p.open(ctx, ref) }
-	err = image.Fill(m.Memory, m.Kept(), globals, func(put func(int64, []byte) error) error { return m.Load(open, put) })
+	err = image.Fill(m.Memory, m.Kept(), m.Globals, func(put func(int64, []byte) error) error { return m.Load(open, put) })
 	if err != nil {
 		return fmt.Errorf("Proto-Faaslet of %s: %w", fn.Name, err)
 	}

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shoal-run/shoal/libs/snapshot"
 )
 
 const pageSize = 4096
@@ -46,12 +48,8 @@ func (p *Pre) Save(globals []string) error {
 	return nil
 }
 
-// Global is a mutable global of a number type and its value.
-type Global struct {
-	Name string
-	Type byte   // in its encoding in a WebAssembly binary: 0x7f i32, 0x7e i64, 0x7d f32, 0x7c f64
-	Bits uint64 // the value; of a type of 32 bits the low ones
-}
+// Global is a mutable global and its value.
+type Global = snapshot.Global
 
 // Globals returns the saved globals of an instance of p. Preconditions: the guest does not run.
 func (in *Instance) Globals(p *Pre) ([]Global, error) {

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -106,9 +105,7 @@ func parseCaptured(r Result) (snapshot.Captured, error) {
 		e.Pack = nil
 	default:
 		e.Ref = m.Packs[0]
-		err := m.Load(func(snapshot.PackRef) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Pack)), nil },
-			func(int64, []byte) error { return nil })
-		if err != nil {
+		if err := m.Load(e.Open, func(int64, []byte) error { return nil }); err != nil {
 			return bad(err)
 		}
 	}
@@ -176,11 +173,7 @@ func (c *captured) fill(m *faaslet.Module, req snapshot.Request) (*captured, []b
 		c.None = fmt.Sprintf("its initialiser left %s of memory that is not zero, more than %s", n, MaxCapturedKept)
 		return c, nil, nil
 	}
-	globals := make([]snapshot.Global, len(made.Globals))
-	for i, g := range made.Globals {
-		globals[i] = snapshot.Global(g)
-	}
-	e, err := snapshot.Encode(made.Memory, globals, nil)
+	e, err := snapshot.Encode(made.Memory, made.Globals, nil)
 	if err != nil {
 		c.None = err.Error()
 		return c, nil, nil

@@ -3,7 +3,6 @@
 package compile_test
 
 import (
-	"bytes"
 	"io"
 	"slices"
 	"strings"
@@ -83,14 +82,7 @@ func TestCaptureAndRestore(t *testing.T) {
 		t.Fatalf("%d bytes of %d, %v", man.Kept(), man.Memory, err)
 	}
 	m, image := loaded(t, artefact)
-	globals := make([]faaslet.Global, len(man.Globals))
-	for i, g := range man.Globals {
-		globals[i] = faaslet.Global(g)
-	}
-	open := func(snapshot.PackRef) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(c.Encoded.Pack)), nil
-	}
-	err = image.Fill(man.Memory, man.Kept(), globals, func(put func(int64, []byte) error) error { return man.Load(open, put) })
+	err = image.Fill(man.Memory, man.Kept(), man.Globals, func(put func(int64, []byte) error) error { return man.Load(c.Encoded.Open, put) })
 	if err != nil || !image.Taken() {
 		t.Fatal(err)
 	}

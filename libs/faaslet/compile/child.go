@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -99,8 +100,7 @@ func child(spec string) error {
 	}
 	var r reply
 	var payload []byte
-	limited := false
-	lower := func() { limit(o, &c); limited = true }
+	lower := sync.OnceFunc(func() { limit(o, &c) })
 	switch o.Job {
 	case jobCompile:
 		lower()
@@ -108,9 +108,7 @@ func child(spec string) error {
 	case jobCapture:
 		r.Captured, payload, err = capture(module, lower)
 	}
-	if !limited {
-		lower()
-	}
+	lower() // at the latest
 	if r.Confinement = c; err != nil {
 		r.Err, payload = faas.AsError(err), nil
 	}

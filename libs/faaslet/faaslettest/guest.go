@@ -3,11 +3,9 @@
 package faaslettest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -103,11 +101,7 @@ func (g *Guest) fill(ctx context.Context) error {
 		return ErrNoImage
 	}
 	defer c.Close()
-	globals := make([]snapshot.Global, len(c.Globals))
-	for i, v := range c.Globals {
-		globals[i] = snapshot.Global(v)
-	}
-	e, err := snapshot.Encode(c.Memory, globals, nil)
+	e, err := snapshot.Encode(c.Memory, c.Globals, nil)
 	if err != nil {
 		return err
 	}
@@ -116,7 +110,7 @@ func (g *Guest) fill(ctx context.Context) error {
 		return err
 	}
 	return g.image.Fill(m.Memory, m.Kept(), c.Globals, func(put func(int64, []byte) error) error {
-		return m.Load(func(snapshot.PackRef) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Pack)), nil }, put)
+		return m.Load(e.Open, put)
 	})
 }
 

@@ -19,6 +19,8 @@ type job struct {
 	end     context.CancelCauseFunc // ends ctx; the cause is the *faas.Error that the call ends with
 	timer   *time.Timer             // ends ctx at the deadline
 	limited bool                    // counted in Worker.perName
+	memory  faas.Size               // counted in Worker.reserved
+	freed   bool                    // its slot is free for the next call
 }
 
 // admit takes or refuses one call. It runs on the subscription's goroutine and must not block: a refusal, not a silent
@@ -75,40 +77,56 @@ func (w *Worker) take(live context.Context, j *job) *faas.Error {
 	return nil
 }
 
+// free gives j's place to the next call: just before the answer leaves, as who hears it may call again at once, and must
+// not be refused for a slot that is being cleared. The runner is still busy for a moment, with the reset. j itself stays
+// known until done.
+func (w *Worker) free(j *job) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.freeLocked(j)
+}
+
+// freeLocked is free, once. Preconditions: mu is held.
+func (w *Worker) freeLocked(j *job) {
+	if j.freed {
+		return
+	}
+	j.freed = true
+	if j.limited {
+		if w.perName[j.call.Name]--; w.perName[j.call.Name] == 0 {
+			delete(w.perName, j.call.Name)
+		}
+	}
+	w.reserved -= j.memory
+	w.admitted.Add(-1)
+}
+
 // done counts j out, after it was answered.
 func (w *Worker) done(j *job) {
 	j.timer.Stop()
 	j.end(nil)
 	w.mu.Lock()
 	delete(w.inflight, j.call.ID)
-	if j.limited {
-		if w.perName[j.call.Name]--; w.perName[j.call.Name] == 0 {
-			delete(w.perName, j.call.Name)
-		}
-	}
-	w.admitted.Add(-1)
+	w.freeLocked(j)
 	if w.draining.Load() && len(w.inflight) == 0 {
 		close(w.idle)
 	}
 	w.mu.Unlock()
 }
 
-// reserve sets memory aside for a call that is about to run: as much as its function may take. The caller gives it back.
-func (w *Worker) reserve(c *faas.Call) (release func(), err *faas.Error) {
-	fn, _ := w.cfg.Functions.Get(c.Name)
+// reserve sets memory aside for a call that is about to run, until it is freed: as much as its function may take.
+func (w *Worker) reserve(j *job) *faas.Error {
+	fn, _ := w.cfg.Functions.Get(j.call.Name)
 	memory := memoryOf(fn)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.reserved+memory > w.cfg.MemoryLimit {
-		return nil, faas.Errorf(faas.NoCapacity, "worker %s has no memory for it: running calls may take %s of its %s, and %s may take %s",
-			w.id, w.reserved, w.cfg.MemoryLimit, c.Name, memory)
+		return faas.Errorf(faas.NoCapacity, "worker %s has no memory for it: running calls may take %s of its %s, and %s may take %s",
+			w.id, w.reserved, w.cfg.MemoryLimit, j.call.Name, memory)
 	}
 	w.reserved += memory
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.reserved -= memory
-	}, nil
+	j.memory = memory
+	return nil
 }
 
 // refuse answers a call message that was not taken.

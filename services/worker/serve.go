@@ -45,13 +45,10 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 		w.answer(j, r)
 		return p, used
 	}
-	release, refusal := w.reserve(j.call)
-	if refusal != nil {
-		r.Err = refusal
+	if r.Err = w.reserve(j); r.Err != nil {
 		w.answer(j, r)
 		return p, used
 	}
-	defer release()
 	input, err := w.input(j)
 	if err != nil {
 		r.Err = withCause(j.ctx, err)
@@ -81,13 +78,14 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 	return p, l
 }
 
-// answer sends r to the call's holder, if it wants an answer, and counts the call.
+// answer sends r to the call's holder, if it wants an answer, frees j's slot and counts the call.
 func (w *Worker) answer(j *job, r *faas.Result) {
 	defer w.meters.ended(r)
 	if j.reply == "" {
 		return
 	}
 	w.offload(j, r)
+	w.free(j)
 	if err := w.cfg.Calls.PublishMsg(bus.EncodeResult(r, j.reply)); err != nil { // a lost connection: the holder is told by lose
 		w.log.Warn("answer not sent", telemetry.KeyCall, j.call.ID, telemetry.KeyFunc, j.call.Name, telemetry.KeyErr, err)
 	}

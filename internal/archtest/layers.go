@@ -34,11 +34,15 @@ var layers = []layer{
 		why: "guest memory is an interface: no engine behind it",
 	},
 	{
-		of: "libs/wasi/...", may: []string{"bus/faas", "libs/guest/..."}, self: true, third: []string{"golang.org/x/sys/..."},
+		of: "libs/vfs/...", may: []string{"bus/faas"}, self: true, third: none,
+		why: "a call's file system is a tree in memory: it knows neither guests nor where shared files come from",
+	},
+	{
+		of: "libs/wasi/...", may: []string{"bus/faas", "libs/guest/...", "libs/vfs/..."}, self: true, third: []string{"golang.org/x/sys/..."},
 		why: "host functions are tested in microseconds: they know memory, not the engine",
 	},
 	{
-		of: "libs/hostapi/...", may: []string{"bus/faas", "libs/guest/...", "libs/wasi/...", "libs/state/...", "libs/telemetry/..."}, self: true,
+		of: "libs/hostapi/...", may: []string{"bus/faas", "libs/guest/...", "libs/vfs/...", "libs/wasi/...", "libs/state/...", "libs/telemetry/..."}, self: true,
 		third: []string{"golang.org/x/sys/..."},
 		why:   "the host interface is engine-agnostic: it knows memory and calls, not the engine",
 	},

@@ -32,6 +32,8 @@ const (
 type Import struct {
 	Module string `json:"module"`
 	Name   string `json:"name"`
+	// Missing: the host interface has no such function. The guest traps when it calls it.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // Settings are what a tenant can set for a function. The zero value of a field means the platform's default.
@@ -42,6 +44,8 @@ type Settings struct {
 	MinWarm     int      `json:"min_warm,omitzero"`    // Faaslets a worker that has the function keeps ready
 	KeepAlive   Duration `json:"keep_alive,omitzero"`  // how long an idle Faaslet stays
 	Reset       Reset    `json:"reset,omitempty"`      // what becomes of a Faaslet between calls
+	// AllowUnknownImports accepts a module that imports functions which the host interface does not have.
+	AllowUnknownImports bool `json:"allow_unknown_imports,omitempty"`
 	// Env is the environment that the guest sees.
 	Env map[string]string `json:"env,omitempty"`
 }

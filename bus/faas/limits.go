@@ -89,6 +89,7 @@ func Limits() []Limit {
 		{"queue", "2 × slots", strconv.Itoa(MaxQueue), "calls that wait on a worker for a slot; up to 16 times as many while they are so short that none waits longer than 100 ms"},
 		{"keep_alive", Duration(DefaultKeepAlive).String(), "", "how long an idle Faaslet stays ready"},
 		{"reset", string(ResetAlways), "", "what becomes of a Faaslet between calls: `always` puts it back or replaces it; `never` leaves memory and globals as they are for the next call in it, for guests that all their callers may share. A call that fails has its Faaslet replaced all the same; not for commands"},
+		{"allow_unknown_imports", "false", "", "whether a module may import functions that the host interface does not have; the guest traps when it calls one. Looked at when a module is deployed"},
 		{"hops", "3", "", "how often a call may be passed on before `no_capacity`"},
 		{"name", "63 characters", "", "tenant, function and worker names: `[a-z0-9][a-z0-9_-]{0,62}`"},
 	}

@@ -179,6 +179,7 @@ type settingFlags struct {
 	timeout, keepAlive   faas.Duration
 	concurrency, minWarm int
 	reset                string
+	allowUnknown         bool
 	env, unset           []string
 }
 
@@ -189,6 +190,7 @@ func (s *settingFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&s.minWarm, "min-warm", 0, "Faaslets that a worker with the function keeps ready")
 	f.Var(textValue{&s.keepAlive, "duration"}, "keep-alive", "how long an idle Faaslet stays ready, as 5m")
 	f.StringVar(&s.reset, "reset", "", "`always` or never: with never a Faaslet keeps memory and globals between calls, for guests that all callers may share")
+	f.BoolVar(&s.allowUnknown, "allow-unknown-imports", false, "accept a module that imports what the host interface does not have: it traps when it calls it")
 	f.StringArrayVar(&s.env, "env", nil, "environment variable `KEY=VALUE` that the guest sees (repeat for more)")
 }
 
@@ -214,6 +216,9 @@ func (s *settingFlags) settings(cmd *cobra.Command) (apiclient.Settings, error) 
 	if given("reset") {
 		reset := faas.Reset(s.reset)
 		out.Reset = &reset
+	}
+	if given("allow-unknown-imports") {
+		out.AllowUnknownImports = &s.allowUnknown
 	}
 	for _, kv := range s.env {
 		k, v, ok := strings.Cut(kv, "=")

@@ -179,6 +179,9 @@ func settingRows(s faas.Settings) [][]string {
 		{"Keep alive", orDefault(s.KeepAlive == 0, s.KeepAlive.String(), faas.Duration(faas.DefaultKeepAlive).String())},
 		{"Reset", orDefault(s.Reset == "", string(s.Reset), string(faas.ResetAlways))},
 	}
+	if s.AllowUnknownImports {
+		rows = append(rows, []string{"Unknown imports", "allowed"})
+	}
 	return append(rows, column("Env", env)...)
 }
 
@@ -199,7 +202,11 @@ func column(label string, lines []string) [][]string {
 func imports(list []faas.Import) []string {
 	by := map[string][]string{}
 	for _, i := range list {
-		by[i.Module] = append(by[i.Module], i.Name)
+		name := i.Name
+		if i.Missing {
+			name += " (missing: traps)"
+		}
+		by[i.Module] = append(by[i.Module], name)
 	}
 	var lines []string
 	for _, m := range slices.Sorted(maps.Keys(by)) {

@@ -21,16 +21,18 @@ type Settings struct {
 	MinWarm     *int
 	KeepAlive   *faas.Duration
 	Reset       *faas.Reset
-	Env         map[string]string // variables to set; the others stay
+	// AllowUnknownImports accepts a module that imports what the host interface does not have.
+	AllowUnknownImports *bool
+	Env                 map[string]string // variables to set; the others stay
 	// Unset names what goes back to the platform's default: "memory", "timeout", "concurrency", "min_warm",
-	// "keep_alive", "reset", "env" for the whole environment, "env.KEY" for one variable. Deploy does not take it.
+	// "keep_alive", "reset", "allow_unknown_imports", "env" for the whole environment, "env.KEY" for one variable. Deploy does not take it.
 	Unset []string
 }
 
 // IsZero reports whether s changes nothing.
 func (s Settings) IsZero() bool {
 	return s.Memory == nil && s.Timeout == nil && s.Concurrency == nil && s.MinWarm == nil && s.KeepAlive == nil &&
-		s.Reset == nil && len(s.Env) == 0 && len(s.Unset) == 0
+		s.Reset == nil && s.AllowUnknownImports == nil && len(s.Env) == 0 && len(s.Unset) == 0
 }
 
 // fields returns the plain settings that s changes, as text.
@@ -53,6 +55,9 @@ func (s Settings) fields() map[string]string {
 	}
 	if s.Reset != nil {
 		f["reset"] = string(*s.Reset)
+	}
+	if s.AllowUnknownImports != nil {
+		f["allow_unknown_imports"] = strconv.FormatBool(*s.AllowUnknownImports)
 	}
 	return f
 }
@@ -84,6 +89,9 @@ func (s Settings) mergePatch() ([]byte, error) {
 	if s.MinWarm != nil {
 		p["min_warm"] = *s.MinWarm
 	}
+	if s.AllowUnknownImports != nil {
+		p["allow_unknown_imports"] = *s.AllowUnknownImports
+	}
 	env := map[string]any{}
 	for k, v := range s.Env {
 		env[k] = v
@@ -91,14 +99,14 @@ func (s Settings) mergePatch() ([]byte, error) {
 	wholeEnv := false
 	for _, name := range s.Unset {
 		switch name {
-		case "memory", "timeout", "concurrency", "min_warm", "keep_alive", "reset":
+		case "memory", "timeout", "concurrency", "min_warm", "keep_alive", "reset", "allow_unknown_imports":
 			p[name] = nil
 		case "env":
 			wholeEnv = true
 		default:
 			if len(name) < 5 || name[:4] != "env." {
 				return nil, faas.Errorf(faas.BadRequest, "no setting is called %q", name).
-					Hint("memory, timeout, concurrency, min_warm, keep_alive, reset, env or env.KEY")
+					Hint("memory, timeout, concurrency, min_warm, keep_alive, reset, allow_unknown_imports, env or env.KEY")
 			}
 			env[name[4:]] = nil
 		}

@@ -85,7 +85,7 @@ func (f *Faaslet) captured() (_ *Captured, why string, _ *faas.Error) {
 	switch {
 	case !f.shareable:
 		return nil, notShareable, nil
-	case f.instance.Refused() != 0:
+	case f.instance.Refused() != 0 || f.host.refused:
 		return nil, wasRefused, nil
 	}
 	globals, err := f.instance.Globals(f.module.pre)

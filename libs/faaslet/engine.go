@@ -125,18 +125,11 @@ func (e *Engine) define(i uint32) error {
 	if r.Func == nil {
 		return fmt.Errorf("host function %s.%s has no Func", r.Module, r.Name)
 	}
-	params := make([]byte, len(r.Params))
-	for j, p := range r.Params {
-		params[j] = byte(p.Type)
+	if len(r.Results) > 1 {
+		return fmt.Errorf("host function %s.%s has %d results, more than one", r.Module, r.Name, len(r.Results))
 	}
-	results := make([]byte, len(r.Results))
-	for j, t := range r.Results {
-		results[j] = byte(t)
-	}
-	if len(results) > 1 {
-		return fmt.Errorf("host function %s.%s has %d results, more than one", r.Module, r.Name, len(results))
-	}
-	if err := capi.Define(e.linker, r.Module, r.Name, params, results, i); err != nil {
+	params, results, _ := e.table.Types(r.Module, r.Name)
+	if err := capi.Define(e.linker, capi.Import{Module: r.Module, Name: r.Name, Params: params, Results: results, Row: i}); err != nil {
 		return fmt.Errorf("define host function %s.%s: %w", r.Module, r.Name, err)
 	}
 	return nil

@@ -62,7 +62,7 @@ func loadModule(t testing.TB, e *Engine, b []byte) *Module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := wasmbin.Check(m, e.table.Types)
+	info, err := wasmbin.Check(m, wasmbin.Host{Types: e.table.Types})
 	if err != nil {
 		t.Fatal(err)
 	}

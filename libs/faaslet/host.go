@@ -4,6 +4,7 @@ package faaslet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/shoal-run/shoal/libs/guest"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/wasi"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -23,6 +25,7 @@ type host struct {
 	ctx     context.Context // of what the guest does now
 	call    *hostapi.Call   // nil until an initialiser calls a host function
 	err     error           // what the last host function to fail ended the guest with
+	refused bool            // a host function was refused memory
 }
 
 var (
@@ -32,7 +35,7 @@ var (
 
 // begin makes c the call that is served; nil for an initialiser.
 func (h *host) begin(ctx context.Context, c *hostapi.Call) {
-	h.ctx, h.call, h.err = ctx, c, nil
+	h.ctx, h.call, h.err, h.refused = ctx, c, nil, false
 	if c != nil {
 		c.Guest = h
 		if c.WASI != nil {
@@ -46,6 +49,10 @@ func (h *host) end() { h.ctx, h.call = nil, nil }
 
 // HostCall serves the row with that index.
 func (h *host) HostCall(row uint32, mem []byte, args []capi.Slot) (word uint64, err error) {
+	if row >= firstMissing {
+		h.err = h.faaslet.module.missing[row-firstMissing]
+		return 0, h.err
+	}
 	r := &h.faaslet.module.engine.table[row]
 	defer func() {
 		if p := recover(); p != nil {
@@ -79,6 +86,37 @@ func (h *host) panicked(r *hostapi.Row, p any) error {
 
 // Backtrace returns the guest's stack as it is during a host function.
 func (h *host) Backtrace() []faas.Frame { return frames(h.faaslet.instance.Backtrace()) }
+
+// Grow makes the guest's memory larger, within the function's limit.
+func (h *host) Grow(pages uint32) (guest.Memory, bool) {
+	if !h.faaslet.instance.Grow(pages) {
+		h.refused = true
+		return nil, false
+	}
+	return h.faaslet.instance.Memory(), true
+}
+
+// Malloc calls the guest's own.
+func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
+	if !h.faaslet.module.malloc {
+		return 0, nil, errNoMalloc
+	}
+	at, fail, found := h.faaslet.instance.Malloc(n)
+	switch {
+	case !found:
+		return 0, nil, errNoMalloc
+	case fail == nil:
+		return at, h.faaslet.instance.Memory(), nil
+	case fail.Killed:
+		return 0, nil, wasi.ErrInterrupted
+	case h.err != nil: // of a host function that malloc called
+		return 0, nil, h.err
+	}
+	return 0, nil, fmt.Errorf("the guest's malloc did not return: %s", fail.Message)
+}
+
+// errNoMalloc is what a guest traps with whose host function needs memory of it.
+var errNoMalloc = errors.New("the module does not export a function malloc of type (i32) -> i32: link with -Wl,--export=malloc")
 
 // frames turns a backtrace into the contract's words.
 func frames(in []capi.Frame) []faas.Frame {

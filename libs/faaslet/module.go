@@ -15,17 +15,19 @@ import (
 
 // Module is a compiled module with its imports resolved. It is safe for concurrent use.
 type Module struct {
-	engine *Engine
-	info   wasmbin.Info
-	module *wasmtime.Module
-	pre    *capi.Pre
-	resets bool     // instances can be put back to what they were
-	why    []string // why they can't: wasmbin.Reset… words, or noMemory
-	saved  []Global // the mutable globals, in the order of images; without values
-	renews bool     // they have a function that is called then
-	inits  []string // the exported functions that initialise an instance, in order
-	shells shells
-	cost   cost
+	engine  *Engine
+	info    wasmbin.Info
+	module  *wasmtime.Module
+	pre     *capi.Pre
+	resets  bool     // instances can be put back to what they were
+	why     []string // why they can't: wasmbin.Reset… words, or noMemory
+	saved   []Global // the mutable globals, in the order of images; without values
+	renews  bool     // they have a function that is called then
+	inits   []string // the exported functions that initialise an instance, in order
+	missing []error  // what the guest traps with when it calls an import that nobody has, by row from firstMissing on
+	malloc  bool     // it exports one that host functions can call
+	shells  shells
+	cost    cost
 
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
@@ -80,12 +82,20 @@ func (e *Engine) make(info wasmbin.Info, size int64, load func() (*wasmtime.Modu
 	if renews {
 		x.Restored = wasmbin.Restored
 	}
-	pre, err := capi.NewPre(e.linker, wm, x)
+	missing, traps, err := e.missing(wm)
+	if err != nil {
+		wm.Close()
+		return nil, err
+	}
+	pre, err := capi.NewPre(e.linker, wm, x, traps)
 	if err != nil {
 		wm.Close()
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
-	m := &Module{engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits, shells: shells{engine: e}, cost: cost}
+	m := &Module{
+		engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits, missing: missing, malloc: mallocs(wm),
+		shells: shells{engine: e}, cost: cost,
+	}
 	m.saved, m.why = stateOf(wm)
 	if m.resets = len(m.why) == 0; m.resets {
 		if err := pre.Save(names(m.saved)); err != nil {

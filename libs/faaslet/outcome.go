@@ -73,11 +73,11 @@ func (f *Faaslet) exited(code int32, trace []faas.Frame) *faas.Error {
 
 // orOutOfMemory makes e out_of_memory when the guest was refused memory before.
 func (f *Faaslet) orOutOfMemory(e *faas.Error) *faas.Error {
-	if f.instance.Refused() == f.refused {
+	if f.instance.Refused() == f.refused && !f.host.refused {
 		return e
 	}
 	e.Code = faas.OutOfMemory
-	e.Message = "memory.grow was refused at the limit of " + f.limit.String() + ", then " + e.Message
+	e.Message = "more memory was refused at the limit of " + f.limit.String() + ", then " + e.Message
 	return e
 }
 

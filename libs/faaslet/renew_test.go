@@ -194,7 +194,7 @@ func TestRestoredOfAWrongType(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := wasmbin.Check(m, e.table.Types); err == nil || !strings.Contains(err.Error(), "shoal_restored") {
+		if _, err := wasmbin.Check(m, wasmbin.Host{Types: e.table.Types}); err == nil || !strings.Contains(err.Error(), "shoal_restored") {
 			t.Errorf("%s: Check: %v", x, err)
 		}
 		artefact, err := e.Compile(b)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/guest"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
@@ -23,6 +24,11 @@ type CallConfig struct {
 type Guest interface {
 	// Backtrace returns the guest's stack, innermost frame first; nil when it can't be had.
 	Backtrace() []faas.Frame
+	// Grow makes the memory so many pages larger, all zero, and returns it; false when it may not be that large.
+	Grow(pages uint32) (guest.Memory, bool)
+	// Malloc calls the guest's own malloc and returns what it did, 0 for no room, and the memory, which may have grown. An
+	// error is the end of the guest: it has no malloc, or that did not return.
+	Malloc(n uint32) (uint32, guest.Memory, error)
 }
 
 // Call is what host functions see of the call they serve. It lives for one call and is not safe for concurrent use.
@@ -35,6 +41,8 @@ type Call struct {
 
 	output   []byte // a copy of what the guest wrote last with __faasm_write_output
 	wrote    bool   // __faasm_write_output was called
+	pages    pages
+	passwd   uint32 // where getpwuid has its struct, 0 before
 	overflow uint64 // size of the last __faasm_write_output when it passed MaxOutput, else 0
 }
 

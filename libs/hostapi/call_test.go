@@ -210,13 +210,8 @@ func TestOutputIsACopy(t *testing.T) {
 	}
 }
 
-// frames is a Guest with a stack.
-type frames []faas.Frame
-
-func (f frames) Backtrace() []faas.Frame { return f }
-
 func TestBacktrace(t *testing.T) {
-	stack := frames{{Function: "inner", Offset: 0x2a}, {Function: "outer"}}
+	stack := &fakeGuest{stack: []faas.Frame{{Function: "inner", Offset: 0x2a}, {Function: "outer"}}}
 	for _, c := range []struct {
 		depth uint64
 		want  string

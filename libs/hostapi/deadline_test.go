@@ -89,9 +89,7 @@ func outlives(t *testing.T, r *Row, mem guest.Memory, input []byte, args []uint6
 	end := time.Now().Add(left)
 	_, err := r.Func(c, mem, raw(args))
 	late := time.Since(end)
-	var exit wasi.Exit
-	var wild *PointerError
-	if err != nil && !errors.Is(err, wasi.ErrInterrupted) && !errors.As(err, &exit) && !errors.As(err, &wild) {
+	if err != nil && !isEnd(r, err) {
 		t.Errorf("%v", err)
 	}
 	return late

@@ -46,9 +46,26 @@ is seen only then. A module without it whose initialiser asks for random bytes o
 | ignored | accepted and without effect, for the reason named |
 `
 
+// missingHead is what the page says before the imports that are not there.
+const missingHead = `
+## Not there
+
+Functions of ` + "`env`" + ` that Faasm or older toolchains have, and why there is nothing here for them. A module that imports one
+of them, or one that is in no table, is refused when it is deployed, with that reason. With the setting
+` + "`allow_unknown_imports`" + ` it is accepted: the guest traps with the same words when it calls it.
+
+| why | imports |
+|---|---|
+`
+
 // groups are the sections of the page, in order.
 var groups = []struct{ name, title, text string }{
 	{groupCall, "Calls", "Faasm's functions for the input and output of a call."},
+	{groupMemory, "Memory", "Pages beside the guest's own allocator, whose `memory.grow` works as ever. They are the call's: the next one does not have them."},
+	{groupStdio, "Standard output and strings", "Functions of C that Faasm has on the host's side."},
+	{groupSystem, "System", "What a program may ask of its surroundings. Answers are Faasm's, so that programs written for it take the same way."},
+	{groupProcess, "Process", "What a process has and a Faaslet has not."},
+	{groupSingle, "Threads and migration", "What has nothing to do in a Faaslet."},
 	{groupMisc, "Miscellaneous", "Faasm's functions that belong nowhere else."},
 	{groupWASI, "WASI preview1", "All 46 functions, ours. Each name leads to its specification."},
 }
@@ -64,6 +81,10 @@ func (t Table) Markdown() []byte {
 				b.WriteString(t[i].markdown())
 			}
 		}
+	}
+	b.WriteString(missingHead)
+	for _, e := range missing {
+		fmt.Fprintf(&b, "| %s | `%s` |\n", e.why, strings.Join(strings.Fields(e.names), "`, `"))
 	}
 	return b.Bytes()
 }

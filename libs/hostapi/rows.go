@@ -4,15 +4,25 @@ import "slices"
 
 // Groups of rows: the sections of docs/host-interface.md.
 const (
-	groupCall = "call"
-	groupMisc = "misc"
-	groupWASI = "wasi"
+	groupCall    = "call"
+	groupMemory  = "memory"
+	groupStdio   = "stdio"
+	groupSystem  = "system"
+	groupProcess = "process"
+	groupSingle  = "single"
+	groupMisc    = "misc"
+	groupWASI    = "wasi"
 )
 
 // New returns the host interface: every row.
 func New() Table {
 	return slices.Concat(
 		Table(faasmCall()),
+		Table(faasmMemory()),
+		Table(faasmStdio()),
+		Table(faasmSystem()),
+		Table(faasmProcess()),
+		Table(faasmSingle()),
 		Table(faasmMisc()),
 		Table(wasiArgs()),
 		Table(wasiClock()),

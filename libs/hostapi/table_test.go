@@ -9,6 +9,58 @@ import (
 
 // signatures is the host interface by the texts it follows: preview1's witx lowered to WebAssembly, and Faasm's names.
 const signatures = `
+env.__sbrk                                     i32 -> i32
+env.sbrk                                       i32 -> i32
+env.brk                                        i32 -> i32
+env.mmap                                       i32 i32 i32 i32 i32 i64 -> i32
+env.munmap                                     i32 i32 -> i32
+env.__faasm_memory_layout_protection
+env.puts                                       i32 -> i32
+env.bzero                                      i32 i32
+env.explicit_bzero                             i32 i32
+env.__faasm_conf_flag                          i32 -> i32
+env.sysconf                                    i32 -> i32
+env.confstr                                    i32 i32 i32 -> i32
+env.uname                                      i32 -> i32
+env.gethostname                                i32 i32 -> i32
+env.getrlimit                                  i32 i32 -> i32
+env.getpwuid                                   i32 -> i32
+env.getpwnam                                   i32 -> i32
+env.getuid                                     -> i32
+env.geteuid                                    -> i32
+env.getgid                                     -> i32
+env.getegid                                    -> i32
+env.getpid                                     -> i32
+env.getppid                                    -> i32
+env.gettid                                     -> i32
+env.getgrgid                                   i32 -> i32
+env.getgrnam                                   i32 -> i32
+env.getgrent                                   -> i32
+env.setgrent
+env.endgrent
+env.umask                                      i32 -> i32
+env.signal                                     i32 i32 -> i32
+env.waitpid                                    i32 i32 i32 -> i32
+env.ioctl                                      i32 i32 i32 -> i32
+env.exit                                       i32
+env._Exit                                      i32
+env.abort
+env.__faasm_migrate_point                      i32 i32
+env.__faasm_sm_reduce                          i32 i32 i32 i32
+env.__faasm_sm_critical_local
+env.__faasm_sm_critical_local_end
+env.pthread_self                               -> i32
+env.pthread_mutex_lock                         i32 -> i32
+env.pthread_mutex_trylock                      i32 -> i32
+env.pthread_mutex_unlock                       i32 -> i32
+env.pthread_mutex_destroy                      i32 -> i32
+env.pthread_mutex_init                         i32 i32 -> i32
+env.pthread_mutexattr_init                     i32 -> i32
+env.pthread_mutexattr_destroy                  i32 -> i32
+env.pthread_cond_init                          i32 i32 -> i32
+env.pthread_cond_signal                        i32 -> i32
+env.pthread_cond_broadcast                     i32 -> i32
+env.pthread_cond_destroy                       i32 -> i32
 env.__faasm_backtrace                          i32
 env.__faasm_read_input                         i32 i32 -> i32
 env.__faasm_write_output                       i32 i32

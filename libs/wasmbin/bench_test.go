@@ -66,7 +66,7 @@ func TestGoReactor(t *testing.T) {
 		}
 		return nil, nil, false
 	}
-	info, err := Check(m, host)
+	info, err := Check(m, Host{Types: host})
 	if err != nil || info.Entry != "handle" || len(info.Inits) != 1 || info.HasStart || len(info.Imports) == 0 {
 		t.Errorf("%+v, %v", info, err)
 	}

@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -31,9 +32,29 @@ type Info struct {
 	MemoryMin, MemoryMax uint64
 }
 
-// HostFunc answers what the host interface has under a name: the types of its parameters and results, in their binary
-// encoding, and whether it is there.
-type HostFunc = func(module, name string) (params, results []byte, ok bool)
+// Host is what Check asks of the host interface. The zero value has nothing.
+type Host struct {
+	// Types returns the types of the parameters and results of a function, in their binary encoding, and whether it is there.
+	Types func(module, name string) (params, results []byte, ok bool)
+	// Why returns why a function is not there, "" when there is nothing to say.
+	Why func(module, name string) string
+	// AllowUnknown accepts functions that are not there, as the guest may never call them.
+	AllowUnknown bool
+}
+
+func (h Host) types(module, name string) (params, results []byte, ok bool) {
+	if h.Types == nil {
+		return nil, nil, false
+	}
+	return h.Types(module, name)
+}
+
+func (h Host) why(module, name string) string {
+	if h.Why == nil {
+		return ""
+	}
+	return h.Why(module, name)
+}
 
 // Check decides whether m can become a function: that host has every function it imports with the type it wants, that it
 // imports nothing else, that it has at most one memory, of 32 bits, its own and exported as "memory", and an entry.
@@ -43,14 +64,14 @@ type HostFunc = func(module, name string) (params, results []byte, ok bool)
 // name Restored has to be a function that can be called after a restore.
 //
 // Errors are *faas.Error with the code invalid_module.
-func Check(m *Module, host HostFunc) (Info, error) {
+func Check(m *Module, host Host) (Info, error) {
 	if name, ok := m.reservedExport(); ok {
 		return Info{}, invalid("%s", reservedReason(name))
 	}
 	return m.check(host)
 }
 
-func (m *Module) check(host HostFunc) (Info, error) {
+func (m *Module) check(host Host) (Info, error) {
 	var info Info
 	for _, step := range []func(*Info) error{
 		func(info *Info) error { return m.checkImports(info, host) },
@@ -68,14 +89,22 @@ func invalid(format string, args ...any) error {
 	return faas.Errorf(faas.InvalidModule, format, args...)
 }
 
-func (m *Module) checkImports(info *Info, host HostFunc) error {
+func (m *Module) checkImports(info *Info, host Host) error {
 	var unknown []Import
 	info.Imports = make([]faas.Import, 0, len(m.Imports))
 	for _, in := range m.Imports {
 		if in.Kind != Func {
 			return badKind(in)
 		}
-		params, results, ok := host(in.Module, in.Name)
+		params, results, ok := host.types(in.Module, in.Name)
+		if !ok && host.AllowUnknown {
+			if t := m.Types[in.Type]; !t.linkable() {
+				return invalid("import %s.%s has the type %s: a host function has up to %d numbers as parameters and one as result",
+					printable(in.Module), printable(in.Name), t, maxHostParams)
+			}
+			info.Imports = append(info.Imports, faas.Import{Module: in.Module, Name: in.Name, Missing: true})
+			continue
+		}
 		if !ok {
 			unknown = append(unknown, in)
 			continue
@@ -90,6 +119,15 @@ func (m *Module) checkImports(info *Info, host HostFunc) error {
 		return unknownImports(unknown, host)
 	}
 	return nil
+}
+
+// maxHostParams is how many parameters a host function has at most.
+const maxHostParams = 32
+
+// linkable reports whether a function of the type can be linked to one that traps.
+func (t FuncType) linkable() bool {
+	notNumber := func(v byte) bool { return v < f64 || v > i32 }
+	return len(t.Params) <= maxHostParams && len(t.Results) <= 1 && !slices.ContainsFunc(t.Params, notNumber) && !slices.ContainsFunc(t.Results, notNumber)
 }
 
 // badKind refuses an import that is no function.

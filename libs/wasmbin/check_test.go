@@ -11,7 +11,9 @@ import (
 )
 
 // testHost is a small host interface.
-func testHost(module, name string) (params, results []byte, ok bool) {
+var testHost = Host{Types: testTypes, Why: func(_, name string) string { return map[string]string{"MPI_Init": "there is no MPI"}[name] }}
+
+func testTypes(module, name string) (params, results []byte, ok bool) {
 	switch module + "." + name {
 	case "env.__faasm_read_input":
 		return types(i32, i32), types(i32), true
@@ -97,6 +99,7 @@ func TestCheckRefuses(t *testing.T) {
 		b    []byte
 		want string
 	}{
+		{"import with a reason", importing([][]byte{rw}, importFunc("env", "MPI_Init", 1)), "unknown import env.MPI_Init: there is no MPI"},
 		{"unknown import", importing([][]byte{rw}, importFunc("env", "teapot", 1)), "unknown import env.teapot: no such host function"},
 		{"a slip", importing([][]byte{rw}, importFunc("env", "__faasm_raed_input", 1)), "unknown import env.__faasm_raed_input: did you mean env.__faasm_read_input?"},
 		{"a letter too many", importing([][]byte{rw}, importFunc("env", "__faasm_read_inputs", 1)), "did you mean env.__faasm_read_input?"},
@@ -155,12 +158,33 @@ func TestCheckRefuses(t *testing.T) {
 	} {
 		host := testHost
 		if k.name == "imported start" {
-			host = func(string, string) ([]byte, []byte, bool) { return nil, nil, true }
+			host.Types = func(string, string) ([]byte, []byte, bool) { return nil, nil, true }
 		}
 		_, err := Check(mustParse(t, k.b), host)
 		if faas.CodeOf(err) != faas.InvalidModule || !strings.Contains(err.Error(), k.want) {
 			t.Errorf("%s: %v\n\twant %s", k.name, err, k.want)
 		}
+	}
+}
+
+// TestUnknownImportsAllowed accepts what a host function could be, and nothing else.
+func TestUnknownImportsAllowed(t *testing.T) {
+	host := testHost
+	host.AllowUnknown = true
+	rw := fn(types(i32, i32), types(i32))
+	info, err := Check(mustParse(t, importing([][]byte{rw}, importFunc("env", "teapot", 1), importFunc("x", "y", 1))), host)
+	want := []faas.Import{{Module: "env", Name: "teapot", Missing: true}, {Module: "x", Name: "y", Missing: true}}
+	if err != nil || !slices.Equal(info.Imports, want) {
+		t.Errorf("%v, %v", info.Imports, err)
+	}
+	const externref = 0x6f
+	for name, ft := range map[string][]byte{"a reference": fn(types(externref), nil), "two results": fn(nil, types(i32, i32))} {
+		if _, err := Check(mustParse(t, importing([][]byte{ft}, importFunc("env", "teapot", 1))), host); err == nil || !strings.Contains(err.Error(), "env.teapot has the type") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Check(mustParse(t, importing([][]byte{rw}, importFunc("env", "__faasm_read_input", 0))), host); err == nil {
+		t.Error("a known import may have any type")
 	}
 }
 

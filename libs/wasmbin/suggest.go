@@ -7,10 +7,12 @@ import (
 )
 
 // unknownImports says which imports the host interface does not have, and what may be meant or wrong.
-func unknownImports(unknown []Import, host HostFunc) error {
+func unknownImports(unknown []Import, host Host) error {
 	first := unknown[0]
 	s := fmt.Sprintf("unknown import %s.%s", printable(first.Module), printable(first.Name))
-	if near, ok := nearest(first, host); ok {
+	if why := host.why(first.Module, first.Name); why != "" {
+		s += ": " + why
+	} else if near, ok := nearest(first, host); ok {
 		s += ": did you mean " + near + "?"
 	} else if why := foreign(first); why != "" {
 		s += ": " + why
@@ -55,7 +57,7 @@ func foreign(in Import) string {
 
 // nearest looks for a host function that in may be meant for: the same name elsewhere, with or without one of the
 // usual prefixes, or a name one slip of the fingers away.
-func nearest(in Import, host HostFunc) (string, bool) {
+func nearest(in Import, host Host) (string, bool) {
 	const longest = 64 // of names that are searched around
 	if len(in.Name) == 0 || len(in.Name) > longest {
 		return "", false
@@ -63,7 +65,7 @@ func nearest(in Import, host HostFunc) (string, bool) {
 	modules := []string{in.Module, "env", "wasi_snapshot_preview1"}
 	try := func(name string) (string, bool) {
 		for _, module := range modules {
-			if _, _, ok := host(module, name); ok {
+			if _, _, ok := host.types(module, name); ok {
 				return module + "." + name, true
 			}
 		}

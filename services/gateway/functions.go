@@ -219,9 +219,15 @@ func querySettings(r *http.Request) (json.RawMessage, error) {
 				return nil, faas.Errorf(faas.BadRequest, "%s: %q is not a whole number", key, value)
 			}
 			patch[key] = v
+		case "allow_unknown_imports":
+			v, err := strconv.ParseBool(value)
+			if err != nil {
+				return nil, faas.Errorf(faas.BadRequest, "%s: %q is neither true nor false", key, value)
+			}
+			patch[key] = v
 		default:
 			return nil, faas.Errorf(faas.BadRequest, "no setting is called %q", key).
-				Hint("memory, timeout, concurrency, min_warm, keep_alive, reset or env.KEY")
+				Hint("memory, timeout, concurrency, min_warm, keep_alive, reset, allow_unknown_imports or env.KEY")
 		}
 	}
 	if len(env) > 0 {

@@ -23,6 +23,7 @@ import (
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/libs/telemetry/metrics"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 	"github.com/shoal-run/shoal/services/gateway"
 	"github.com/shoal-run/shoal/services/planner"
 	"github.com/shoal-run/shoal/services/process"
@@ -136,7 +137,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	known := members.New(members.Config{NC: control, Log: s.log})
 	up, err := upload.New(upload.Config{
 		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Compiler: compiler, Capturer: compiler, Key: s.key, EngineVersion: engine.Version(),
-		CPU: artefact.CPUFeatures(), Host: table.Types, MaxModule: s.cfg.MaxModule, Metrics: meters, Log: s.log,
+		CPU: artefact.CPUFeatures(), Host: wasmbin.Host{Types: table.Types, Why: table.Why}, MaxModule: s.cfg.MaxModule, Metrics: meters, Log: s.log,
 	})
 	if err != nil {
 		return nil, err

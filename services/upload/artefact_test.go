@@ -14,6 +14,7 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 	"github.com/shoal-run/shoal/services/upload"
 )
 
@@ -118,7 +119,7 @@ func TestRealCompiler(t *testing.T) {
 	}
 	defer engine.Close()
 	b := newBench(t, func(c *upload.Config) {
-		c.Compiler, c.Host, c.EngineVersion, c.CPU = compile.Compiler{}, table.Types, engine.Version(), artefact.CPUFeatures()
+		c.Compiler, c.Host, c.EngineVersion, c.CPU = compile.Compiler{}, wasmbin.Host{Types: table.Types}, engine.Version(), artefact.CPUFeatures()
 	})
 	module := guest{module: "env", name: "__faasm_write_output", entry: "_start", pages: 1}.bytes()
 	r := b.mustDeploy("a", module, "")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func (s *Service) deploy(ctx context.Context, req bus.UploadRequest, begin func(
 	if err != nil {
 		return bus.UploadReply{}, err
 	}
-	info, err := s.check(module)
+	info, err := s.check(module, true)
 	if err != nil {
 		return bus.UploadReply{}, err
 	}
@@ -105,6 +106,11 @@ func (s *Service) wanted(ctx context.Context, req bus.UploadRequest, info wasmbi
 	if err == nil {
 		err = checkReset(settings, info.Kind)
 	}
+	if err == nil && !settings.AllowUnknownImports && slices.ContainsFunc(info.Imports, func(i faas.Import) bool { return i.Missing }) {
+		if _, err = s.check(module, false); err != nil {
+			err = faas.AsError(err).Hint("with the setting allow_unknown_imports the guest traps only when it calls it")
+		}
+	}
 	now := time.Now().UTC()
 	fn = faas.Function{
 		Name: req.Name, Version: req.Version, Kind: info.Kind, Entry: info.Entry, Size: int64(len(module)), Imports: info.Imports,
@@ -153,13 +159,15 @@ func (s *Service) read(ctx context.Context, name string, size int64) ([]byte, er
 	return b.Bytes(), nil
 }
 
-// check judges the module. Its errors name the section, the import or the entry at fault.
-func (s *Service) check(module []byte) (wasmbin.Info, error) {
+// check judges the module, with what it imports and the host does not have if that is allowed. Its errors name the section, the import or the entry at fault.
+func (s *Service) check(module []byte, allowUnknown bool) (wasmbin.Info, error) {
 	m, err := wasmbin.Parse(module)
 	if err != nil {
 		return wasmbin.Info{}, err
 	}
-	return wasmbin.Check(m, s.cfg.Host)
+	host := s.cfg.Host
+	host.AllowUnknown = allowUnknown
+	return wasmbin.Check(m, host)
 }
 
 func moduleObject(v faas.Version) string { return "module/" + string(v) }
@@ -264,7 +272,7 @@ func (s *Service) memoryMin(ctx context.Context, old, fn faas.Function) (uint64,
 	if err != nil {
 		return 0, fmt.Errorf("look at the module's memory: %w", err)
 	}
-	info, err := s.check(module)
+	info, err := s.check(module, true)
 	return info.MemoryMin, err
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet/faaslettest"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/snapshot"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 	"github.com/shoal-run/shoal/services/upload"
 )
 
@@ -41,7 +42,7 @@ func watTable(version, at int, more string) []byte {
 
 // children has a bench compile and capture with real children.
 func children(cfg *upload.Config) {
-	cfg.Compiler, cfg.Capturer, cfg.Host = compile.Compiler{}, compile.Compiler{}, hostapi.New().Types
+	cfg.Compiler, cfg.Capturer, cfg.Host = compile.Compiler{}, compile.Compiler{}, wasmbin.Host{Types: hostapi.New().Types}
 }
 
 // counting counts captures.

@@ -33,6 +33,7 @@ func fields() []field {
 		{"min_warm", func(s *faas.Settings) any { return &s.MinWarm }},
 		{"keep_alive", func(s *faas.Settings) any { return &s.KeepAlive }},
 		{"reset", func(s *faas.Settings) any { return &s.Reset }},
+		{"allow_unknown_imports", func(s *faas.Settings) any { return &s.AllowUnknownImports }},
 	}
 }
 
@@ -76,6 +77,8 @@ func setField(s *faas.Settings, key string, value json.RawMessage) error {
 			*p, err = decode[faas.Duration](value)
 		case *int:
 			*p, err = decode[int](value)
+		case *bool:
+			*p, err = decode[bool](value)
 		case *faas.Reset:
 			*p, err = decodeReset(value)
 		}
@@ -88,7 +91,7 @@ func setField(s *faas.Settings, key string, value json.RawMessage) error {
 }
 
 // decode returns the value, or its zero for null. A size may be a bare number of bytes.
-func decode[T faas.Size | faas.Duration | int](value json.RawMessage) (T, error) {
+func decode[T faas.Size | faas.Duration | int | bool](value json.RawMessage) (T, error) {
 	var v T
 	if size, ok := any(&v).(*faas.Size); ok && value[0] >= '0' && value[0] <= '9' {
 		return v, size.UnmarshalText(value)
@@ -116,7 +119,7 @@ func why(err error) string {
 	if faas.CodeOf(err) == faas.BadRequest {
 		return faas.AsError(err).Message
 	}
-	return "the wrong kind of value: want text as \"128MiB\" or \"30s\", or a whole number for a count"
+	return "the wrong kind of value: want text as \"128MiB\" or \"30s\", a whole number for a count, or true or false"
 }
 
 // mergeEnv returns env with the patch applied; it does not change env.

@@ -58,7 +58,7 @@ type Config struct {
 	Key           ed25519.PrivateKey // signs artefacts
 	EngineVersion string             // of the engine that Compiler compiles for
 	CPU           string             // the feature set that it compiles for
-	Host          wasmbin.HostFunc   // what a module may import
+	Host          wasmbin.Host       // what a module may import
 
 	MaxModule     faas.Size        // a larger module is refused; default faas.DefaultModule, at most faas.MaxModule
 	Compiles      int              // deploys at once; default 2
@@ -116,7 +116,7 @@ func (c *Config) setDefaults() {
 
 func (c *Config) validate() error {
 	switch {
-	case c.NC == nil, c.Registry == nil, c.Store == nil, c.Protos == nil, c.Compiler == nil, c.Capturer == nil, c.Host == nil:
+	case c.NC == nil, c.Registry == nil, c.Store == nil, c.Protos == nil, c.Compiler == nil, c.Capturer == nil, c.Host.Types == nil:
 		return errors.New("upload: the connection, registry, stores, compiler, capturer and host interface must be set")
 	case len(c.Key) != ed25519.PrivateKeySize:
 		return errors.New("upload: the signing key is no Ed25519 key")

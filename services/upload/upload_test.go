@@ -26,6 +26,7 @@ import (
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/snapshot"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 	"github.com/shoal-run/shoal/services/upload"
 )
 
@@ -141,9 +142,9 @@ func newBenchIn(t *testing.T, dir string, change ...func(*upload.Config)) *bench
 		Capturer: fakeCapturer(func(context.Context, []byte, snapshot.Request) (snapshot.Captured, error) {
 			return snapshot.Captured{None: "nothing is captured here"}, nil
 		}),
-		Host: func(module, name string) (params, results []byte, ok bool) {
+		Host: wasmbin.Host{Types: func(module, name string) (params, results []byte, ok bool) {
 			return []byte{i32, i32}, nil, module == "env" && name == "__faasm_write_output"
-		},
+		}},
 	}
 	for _, f := range change {
 		f(&cfg)

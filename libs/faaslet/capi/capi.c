@@ -173,6 +173,28 @@ uint8_t *shoal_instance_memory(shoal_instance *in, size_t *len) {
   return wasmtime_memory_data(in->ctx, &in->memory);
 }
 
+// Grows the memory by so many pages, within the store's limit.
+bool shoal_instance_grow(shoal_instance *in, uint32_t pages) {
+  uint64_t before;
+  if (!in->has_memory) return false;
+  wasmtime_error_t *err = wasmtime_memory_grow(in->ctx, &in->memory, pages, &before);
+  if (err) wasmtime_error_delete(err);
+  return !err;
+}
+
+// Calls the guest's malloc, of type (i32) -> i32. Returns as shoal_instance_call_export does. Only during a host function.
+int shoal_instance_malloc(shoal_instance *in, uint32_t size, uint32_t *at) {
+  static const shoal_name name = {"malloc", 6};
+  wasmtime_extern_t ex;
+  if (!export(in, &name, WASMTIME_EXTERN_FUNC, &ex)) return -1;
+  wasmtime_val_raw_t raw[1]; // in->raw is the outer call's
+  raw[0].i64 = 0;
+  raw[0].i32 = (int32_t)size;
+  in->error = wasmtime_func_call_unchecked(in->ctx, &ex.of.func, raw, 1, &in->trap);
+  *at = (uint32_t)raw[0].i32;
+  return !in->error && !in->trap;
+}
+
 void shoal_instance_delete(shoal_instance *in) {
   if (in->error) wasmtime_error_delete(in->error);
   if (in->trap) wasm_trap_delete(in->trap);

@@ -107,6 +107,8 @@ void shoal_instance_kill(shoal_instance *);
 void shoal_instance_unkill(shoal_instance *);
 bool shoal_instance_killed(shoal_instance *);
 uint32_t shoal_instance_refused(shoal_instance *);
+bool shoal_instance_grow(shoal_instance *, uint32_t pages);
+int shoal_instance_malloc(shoal_instance *, uint32_t size, uint32_t *at);
 uint8_t *shoal_instance_memory(shoal_instance *, size_t *len);
 bool shoal_pre_save(shoal_pre *, const char *const *names, const size_t *lens, size_t n);
 bool shoal_instance_save(shoal_instance *, const shoal_pre *, shoal_image *);

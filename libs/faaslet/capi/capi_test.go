@@ -38,7 +38,7 @@ func newPreOf(t *testing.T, wat string) (*wasmtime.Engine, *Pre) {
 	Configure(c, Memory{Reserve: 4 << 30, Guard: 2 << 20}, true)
 	e := wasmtime.NewEngineWithConfig(c)
 	l := wasmtime.NewLinker(e)
-	if err := Define(l, "m", "f", []byte{0x7f, 0x7f}, []byte{0x7f}, 5); err != nil {
+	if err := Define(l, Import{Module: "m", Name: "f", Params: []byte{0x7f, 0x7f}, Results: []byte{0x7f}, Row: 5}); err != nil {
 		t.Fatal(err)
 	}
 	b, err := wasmtime.Wat2Wasm(wat)
@@ -49,7 +49,7 @@ func newPreOf(t *testing.T, wat string) (*wasmtime.Engine, *Pre) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPre(l, m, Exports{Entry: "run", Refused: "refused", Kill: "kill", Here: "run"})
+	p, err := NewPre(l, m, Exports{Entry: "run", Refused: "refused", Kill: "kill", Here: "run"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,10 +200,10 @@ func TestDefineRefuses(t *testing.T) {
 	defer e.Close()
 	l := wasmtime.NewLinker(e)
 	defer l.Close()
-	if err := Define(l, "m", "f", []byte{0x70}, nil, 0); err == nil || !strings.Contains(err.Error(), "0x70") {
+	if err := Define(l, Import{Module: "m", Name: "f", Params: []byte{0x70}}); err == nil || !strings.Contains(err.Error(), "0x70") {
 		t.Errorf("a reference: %v", err)
 	}
-	if err := Define(l, "m", "f", make33(), nil, 0); err == nil {
+	if err := Define(l, Import{Module: "m", Name: "f", Params: make33()}); err == nil {
 		t.Error("33 parameters were taken")
 	}
 }

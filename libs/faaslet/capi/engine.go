@@ -64,24 +64,33 @@ func valkinds(types []byte) ([]byte, error) {
 	return out, nil
 }
 
-// Define makes row a function that modules linked by l can import as module.name. params and results are number types in
-// their encoding in a WebAssembly binary. A call goes to Host.HostCall with row.
-func Define(l *wasmtime.Linker, module, name string, params, results []byte, row uint32) error {
-	p, err := valkinds(params)
+// Import is a function that modules can import: a call goes to Host.HostCall with Row.
+type Import struct {
+	Module, Name    string
+	Params, Results []byte // number types in their encoding in a WebAssembly binary
+	Row             uint32
+}
+
+// Define makes f a function that modules linked by l can import.
+func Define(l *wasmtime.Linker, f Import) error {
+	defer runtime.KeepAlive(l)
+	return define((*C.wasmtime_linker_t)(word(unsafe.Pointer(l))), f)
+}
+
+func define(l *C.wasmtime_linker_t, f Import) error {
+	p, err := valkinds(f.Params)
 	if err != nil {
 		return err
 	}
-	r, err := valkinds(results)
+	r, err := valkinds(f.Results)
 	if err != nil {
 		return err
 	}
-	cm, cn := C.CString(module), C.CString(name)
+	cm, cn := C.CString(f.Module), C.CString(f.Name)
 	defer C.free(unsafe.Pointer(cm))
 	defer C.free(unsafe.Pointer(cn))
-	e := C.shoal_define((*C.wasmtime_linker_t)(word(unsafe.Pointer(l))), cm, C.size_t(len(module)), cn, C.size_t(len(name)),
-		(*C.uint8_t)(unsafe.SliceData(p)), C.size_t(len(p)), (*C.uint8_t)(unsafe.SliceData(r)), C.size_t(len(r)), C.uint32_t(row))
-	runtime.KeepAlive(l)
-	return takeError(e)
+	return takeError(C.shoal_define(l, cm, C.size_t(len(f.Module)), cn, C.size_t(len(f.Name)),
+		(*C.uint8_t)(unsafe.SliceData(p)), C.size_t(len(p)), (*C.uint8_t)(unsafe.SliceData(r)), C.size_t(len(r)), C.uint32_t(f.Row)))
 }
 
 // Pre is a module with its imports resolved, ready to be instantiated any number of times, also concurrently.
@@ -96,14 +105,23 @@ type Exports struct {
 	Kill, Here string
 }
 
-// NewPre resolves m's imports in l. The caller keeps m and l's engine alive as long as the Pre, and closes it.
-func NewPre(l *wasmtime.Linker, m *wasmtime.Module, x Exports) (*Pre, error) {
+// NewPre resolves m's imports in l, or else in own, which no other module sees. The caller keeps m and l's engine alive as
+// long as the Pre, and closes it.
+func NewPre(l *wasmtime.Linker, m *wasmtime.Module, x Exports, own []Import) (*Pre, error) {
+	defer runtime.KeepAlive(l)
+	defer runtime.KeepAlive(m)
+	linker := (*C.wasmtime_linker_t)(word(unsafe.Pointer(l)))
+	if len(own) > 0 {
+		linker = C.wasmtime_linker_clone(linker)
+		defer C.wasmtime_linker_delete(linker)
+	}
+	for _, f := range own {
+		if err := define(linker, f); err != nil {
+			return nil, fmt.Errorf("import %.100q.%.100q: %w", f.Module, f.Name, err)
+		}
+	}
 	var pre *C.wasmtime_instance_pre_t
-	e := C.wasmtime_linker_instantiate_pre((*C.wasmtime_linker_t)(word(unsafe.Pointer(l))),
-		(*C.wasmtime_module_t)(word(unsafe.Pointer(m))), &pre)
-	runtime.KeepAlive(l)
-	runtime.KeepAlive(m)
-	if err := takeError(e); err != nil {
+	if err := takeError(C.wasmtime_linker_instantiate_pre(linker, (*C.wasmtime_module_t)(word(unsafe.Pointer(m))), &pre)); err != nil {
 		return nil, err
 	}
 	p := C.shoal_pre_new(pre)

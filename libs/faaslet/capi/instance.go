@@ -123,6 +123,25 @@ func (in *Instance) Memory() []byte {
 	return unsafe.Slice((*byte)(p), int(n))
 }
 
+// Grow makes the memory so many pages of 64 KiB larger and reports whether that was within its limits. Preconditions: the
+// guest does not run, or is in a host function.
+func (in *Instance) Grow(pages uint32) bool {
+	return bool(C.shoal_instance_grow(in.c, C.uint32_t(pages)))
+}
+
+// Malloc calls the guest's export of that name during a host function; found says whether there is one. Preconditions: it
+// has the type (i32) -> i32: nothing checks it.
+func (in *Instance) Malloc(size uint32) (at uint32, fail *Failure, found bool) {
+	var p C.uint32_t
+	switch C.shoal_instance_malloc(in.c, C.uint32_t(size), &p) {
+	case 1:
+		return uint32(p), nil, true
+	case 0:
+		return 0, in.failure(false), true
+	}
+	return 0, nil, false
+}
+
 // Close frees the instance and its store. It is idempotent.
 func (in *Instance) Close() {
 	if in.c == nil {

@@ -17,6 +17,8 @@ void wasm_valtype_vec_new(wasm_valtype_vec_t *, size_t, wasm_valtype_t *const[])
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *, wasm_valtype_vec_t *);
 void wasm_functype_delete(wasm_functype_t *);
 
+wasmtime_linker_t *wasmtime_linker_clone(wasmtime_linker_t *);
+void wasmtime_linker_delete(wasmtime_linker_t *);
 wasmtime_error_t *wasmtime_linker_define_func_unchecked(
     wasmtime_linker_t *, const char *, size_t, const char *, size_t, const wasm_functype_t *,
     wasm_trap_t *(*)(void *, wasmtime_caller_t *, wasmtime_val_raw_t *, size_t), void *, void (*)(void *));

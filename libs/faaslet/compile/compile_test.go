@@ -63,7 +63,7 @@ func TestCompileAndRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := wasmbin.Check(m, func(string, string) ([]byte, []byte, bool) { return nil, nil, false })
+	info, err := wasmbin.Check(m, wasmbin.Host{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func NewGuest(ctx context.Context, module []byte, anew bool) (_ *Guest, err erro
 	if err != nil {
 		return nil, err
 	}
-	info, err := wasmbin.Check(parsed, table.Types)
+	info, err := wasmbin.Check(parsed, wasmbin.Host{Types: table.Types})
 	if err != nil {
 		return nil, err
 	}

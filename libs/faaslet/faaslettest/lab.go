@@ -91,7 +91,7 @@ func (l *Lab) load(module []byte) error {
 	if err != nil {
 		return err
 	}
-	info, err := wasmbin.Check(parsed, table.Types)
+	info, err := wasmbin.Check(parsed, wasmbin.Host{Types: table.Types})
 	if err != nil {
 		return err
 	}
@@ -113,17 +113,17 @@ func (l *Lab) loadRaw(module []byte) error {
 	l.raw = wasmtime.NewEngineWithConfig(cfg)
 	l.linker = wasmtime.NewLinker(l.raw)
 	i32 := byte(hostapi.I32)
-	err := capi.Define(l.linker, "lab", "add", []byte{i32, i32}, []byte{i32}, 0)
+	err := capi.Define(l.linker, capi.Import{Module: "lab", Name: "add", Params: []byte{i32, i32}, Results: []byte{i32}})
 	if err != nil {
 		return err
 	}
 	if l.direct, err = wasmtime.NewModule(l.raw, module); err != nil {
 		return err
 	}
-	if l.entry, err = capi.NewPre(l.linker, l.direct, capi.Exports{Entry: "handle"}); err != nil {
+	if l.entry, err = capi.NewPre(l.linker, l.direct, capi.Exports{Entry: "handle"}, nil); err != nil {
 		return err
 	}
-	l.loop, err = capi.NewPre(l.linker, l.direct, capi.Exports{Entry: "loop"})
+	l.loop, err = capi.NewPre(l.linker, l.direct, capi.Exports{Entry: "loop"}, nil)
 	return err
 }
 

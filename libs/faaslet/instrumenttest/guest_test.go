@@ -127,15 +127,15 @@ func guest(t *testing.T, dir string, env []string, exit int32, stdout, name stri
 }
 
 // importsOf is a host interface that has what m wants.
-func importsOf(m *wasmbin.Module) wasmbin.HostFunc {
-	return func(module, name string) (params, results []byte, ok bool) {
+func importsOf(m *wasmbin.Module) wasmbin.Host {
+	return wasmbin.Host{Types: func(module, name string) (params, results []byte, ok bool) {
 		for _, in := range m.Imports {
 			if in.Module == module && in.Name == name {
 				return m.Types[in.Type].Params, m.Types[in.Type].Results, true
 			}
 		}
 		return nil, nil, false
-	}
+	}}
 }
 
 type ended struct {

@@ -19,6 +19,7 @@ import (
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/wasmbin"
 	"github.com/shoal-run/shoal/services/process"
 	"github.com/shoal-run/shoal/services/upload"
 )
@@ -112,7 +113,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	up, err := upload.New(upload.Config{
 		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Compiler: compiler, Capturer: compiler,
-		Key: key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: hostapi.New().Types,
+		Key: key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: wasmbin.Host{Types: hostapi.New().Types, Why: hostapi.New().Why},
 		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, TenantQueue: c.tenantQueue,
 		CompileWall: time.Duration(c.compileWall), DeployTimeout: time.Duration(c.deployTimeout),
 		Grace: time.Duration(c.grace), SweepEvery: time.Duration(c.sweepEvery), Metrics: p.Metrics, Log: p.Log,

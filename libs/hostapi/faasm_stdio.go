@@ -1,0 +1,52 @@
+package hostapi
+
+import (
+	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/wasi"
+)
+
+// maxLine is how long the text of puts can be, in bytes.
+const maxLine = 1 << 20
+
+// faasmStdio returns the rows for C's standard output and memory that Faasm has beside libc's.
+func faasmStdio() []Row {
+	return []Row{
+		{
+			Module: env, Name: "puts", Group: groupStdio, Params: words("str"), Results: word, Support: Partial,
+			Limitation: "at most 1 MiB; past what libc keeps in its own buffer, not behind it",
+			Doc:        "Write a C string and a newline to stdout; 0, or -1 when stdout takes no more.", Func: puts,
+		},
+		{
+			Module: env, Name: "bzero", Group: groupStdio, Params: words("ptr", "len"), Support: Full,
+			Doc: "Make `len` bytes at `ptr` zero.", Func: bzero("bzero"),
+		},
+		{
+			Module: env, Name: "explicit_bzero", Group: groupStdio, Params: words("ptr", "len"), Support: Full,
+			Doc: "Make `len` bytes at `ptr` zero.", Func: bzero("explicit_bzero"),
+		},
+	}
+}
+
+func puts(c *Call, mem guest.Memory, a Args) (uint64, error) {
+	s, err := cstring(mem, "puts", a.U32(0), maxLine)
+	if err != nil {
+		return 0, err
+	}
+	if c.WASI.Stdout.Write(append([]byte(s), '\n')) != wasi.ESUCCESS {
+		return failed, nil
+	}
+	return 0, nil
+}
+
+func bzero(name string) Func {
+	return func(c *Call, mem guest.Memory, a Args) (uint64, error) {
+		b, ok := mem.Bytes(a.U32(0), a.U32(1))
+		if !ok {
+			return 0, &PointerError{name, a.U32(0), a.U32(1), uint64(len(mem))}
+		}
+		if !c.WASI.Zero(b) {
+			return 0, wasi.ErrInterrupted
+		}
+		return 0, nil
+	}
+}

@@ -32,11 +32,15 @@ const (
 	HeaderReset      = "Shoal-Reset-Us"    // of a warm start: putting the Faaslet back after its call before, off this call's path
 	HeaderCode       = "Shoal-Code"        // our code of an error; absent on success
 	HeaderTrace      = "traceparent"       // W3C Trace Context
+	HeaderHostTrace  = "Shoal-Host-Trace"  // of a call: 1 asks for the guest's host calls; of a reply: they, as faas.PackHostTrace has it
 	HeaderErrorCode  = "Nats-Service-Error-Code"
 	HeaderErrorText  = "Nats-Service-Error"
 	natsStatusHeader = "Status"
 	noResponders     = "503"
 )
+
+// HostTraceOn is the value of HeaderHostTrace in a call that asks for a trace.
+const HostTraceOn = "1"
 
 // EncodeCall returns the message that carries c to subject, its answer to go to reply. The message shares c.Input.
 func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
@@ -56,6 +60,9 @@ func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
 		set(h, HeaderRefused, joinIDs(c.Refused))
 	}
 	setBody(h, c.Body)
+	if c.HostTrace {
+		set(h, HeaderHostTrace, HostTraceOn)
+	}
 	if c.TraceParent != "" {
 		set(h, HeaderTrace, c.TraceParent)
 	}
@@ -65,7 +72,7 @@ func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
 // DecodeCall returns the call that m carries, or a bad_request Error that names the header at fault. The call shares
 // m.Data.
 func DecodeCall(m *nats.Msg) (*faas.Call, error) {
-	c := &faas.Call{Input: m.Data, TraceParent: get(m, HeaderTrace)}
+	c := &faas.Call{Input: m.Data, TraceParent: get(m, HeaderTrace), HostTrace: get(m, HeaderHostTrace) == HostTraceOn}
 	var err error
 	if c.ID, err = faas.ParseCallID(get(m, HeaderCall)); err != nil {
 		return nil, headerError(HeaderCall, err)
@@ -163,6 +170,9 @@ func EncodeResult(r *faas.Result, reply string) *nats.Msg {
 			h[header] = v[4:5:5]
 		}
 	}
+	if len(r.HostTrace) > 0 {
+		set(h, HeaderHostTrace, faas.PackHostTrace(r.HostTrace))
+	}
 	if r.Err != nil {
 		m.Data = setError(h, r.Err)
 		return m
@@ -203,6 +213,9 @@ func DecodeResult(m *nats.Msg) *faas.Result {
 		r.Restore = getUs(m, HeaderRestore)
 	case faas.Warm:
 		r.Reset = getUs(m, HeaderReset)
+	}
+	if packed := get(m, HeaderHostTrace); packed != "" {
+		r.HostTrace, _ = faas.UnpackHostTrace(packed) // a result without it is still one
 	}
 	if err := replyError(m); err != nil {
 		r.Err = err

@@ -15,6 +15,7 @@ type Call struct {
 	Hops        int           // how often the call was passed on; MaxHops ends it
 	Refused     []WorkerID    // the workers that refused it so far, so that nobody asks them again
 	TraceParent string        // W3C traceparent, "" when there is none
+	HostTrace   bool          // the result shall have the guest's host calls
 }
 
 // MaxHops is how often a call may be passed on before it is refused with no_capacity.
@@ -64,4 +65,5 @@ type Result struct {
 	Output               []byte
 	Body                 *Body // where the output is when it is too large for a message; then Output is nil
 	Err                  *Error
+	HostTrace            []byte // the guest's host calls, as lines, when the call asked for them: the last MaxHostTrace bytes
 }

@@ -20,6 +20,7 @@ func (a *app) call() *cobra.Command {
 	var (
 		data    string
 		include bool
+		trace   bool
 		timeout time.Duration
 	)
 	c := command(groupFunction, &cobra.Command{
@@ -47,11 +48,16 @@ func (a *app) call() *cobra.Command {
 				return err
 			}
 			defer body.Close()
-			return a.runCall(cmd.Context(), name, apiclient.Input{Body: body, Size: size, Timeout: timeout}, include)
+			in := apiclient.Input{Body: body, Size: size, Timeout: timeout}
+			if trace {
+				in.Trace = func(text []byte) { _, _ = a.stderr.Write(text) }
+			}
+			return a.runCall(cmd.Context(), name, in, include)
 		},
 	})
 	c.Flags().StringVarP(&data, "data", "d", "", "the input: a text, `@FILE`, or @- for stdin")
 	c.Flags().BoolVarP(&include, "include", "i", false, "print the headers of the answer on stderr")
+	c.Flags().BoolVar(&trace, "trace", false, "print the guest's last host calls on stderr, each as it begins and as it ends")
 	c.Flags().DurationVar(&timeout, "timeout", 0, "time that the call has, as 10s (default: the function's)")
 	return c
 }

@@ -3,6 +3,7 @@ package apiclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -21,6 +22,7 @@ const (
 	headerInit     = "Shoal-Init-Us"
 	headerRestore  = "Shoal-Restore-Us"
 	headerReset    = "Shoal-Reset-Us"
+	headerTrace    = "Shoal-Host-Trace"
 )
 
 // grace is how much longer than a call's own timeout the client waits for the word of its end.
@@ -31,6 +33,7 @@ type Input struct {
 	Body    io.Reader     // nil = empty; read once; closed when it is an io.Closer
 	Size    int64         // in bytes; -1 = not known before it is read
 	Timeout time.Duration // of the call, in whole milliseconds; 0 = the function's
+	Trace   func([]byte)  // is given the guest's host calls as text, before Call returns, also when the call failed; nil does not ask
 }
 
 // Output is the answer of a call that succeeded.
@@ -60,13 +63,28 @@ func (c *Client) Call(ctx context.Context, name faas.Name, in Input) (*Output, e
 	if r.body == nil {
 		r.body, r.size = http.NoBody, 0
 	}
+	r.header = http.Header{}
+	if in.Trace != nil {
+		r.header.Set(headerTrace, "1")
+		r.answered = func(h http.Header) {
+			packed := h.Get(headerTrace)
+			if packed == "" { // no guest ran
+				return
+			}
+			text, err := faas.UnpackHostTrace(packed)
+			if err != nil {
+				text = fmt.Appendf(nil, "no trace: %v\n", err)
+			}
+			in.Trace(text)
+		}
+	}
 	cancel := func() {}
 	if in.Timeout != 0 {
 		ms := in.Timeout.Milliseconds()
 		if ms < 1 {
 			return nil, faas.Errorf(faas.BadRequest, "timeout %s is less than 1 ms", in.Timeout)
 		}
-		r.header = http.Header{headerTimeout: {strconv.FormatInt(ms, 10)}}
+		r.header.Set(headerTimeout, strconv.FormatInt(ms, 10))
 		wait := in.Timeout + grace
 		ctx, cancel = context.WithTimeoutCause(ctx, wait, &noAnswerError{url: c.URL(), after: wait})
 	}

@@ -122,6 +122,8 @@ type request struct {
 	size   int64 // of body; -1 = unknown, as a pipe's
 	kind   string
 	header http.Header
+	// answered is given the headers of an answer, whatever its status; it may be nil.
+	answered func(http.Header)
 }
 
 // send sends r and returns the answer, whose status is 2xx; the caller closes its body.
@@ -149,6 +151,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.transportError(ctx, err)
+	}
+	if r.answered != nil {
+		r.answered(resp.Header)
 	}
 	if resp.StatusCode/100 != 2 {
 		defer resp.Body.Close()

@@ -63,6 +63,10 @@ func (h *host) HostCall(row uint32, mem []byte, args []capi.Slot) (word uint64, 
 	if h.call == nil {
 		h.call = h.faaslet.callFor(h.ctx)
 	}
+	if t := h.call.Trace; t != nil {
+		t.Enter(r, mem, unsafe.Slice((*hostapi.Raw)(unsafe.Pointer(unsafe.SliceData(args))), len(args)))
+		defer func() { t.Leave(r, word, err) }()
+	}
 	word, err = r.Func(h.call, guest.Memory(mem), unsafe.Slice((*hostapi.Raw)(unsafe.Pointer(unsafe.SliceData(args))), len(args)))
 	if err != nil {
 		h.err = err

@@ -18,6 +18,7 @@ type CallConfig struct {
 	MaxOutput int             // bytes; 0 means faas.DefaultBody
 	MaxLog    int             // bytes of each log stream; 0 means faas.DefaultLog
 	Guest     Guest           // may be set later, on the Call
+	Trace     *Trace          // nil writes nothing down
 }
 
 // Guest is what host functions need of the engine. It is valid during a host function of its Faaslet, on its thread.
@@ -37,7 +38,8 @@ type Call struct {
 	MaxOutput int    // bytes; beyond it the call fails with too_large
 	MaxLog    int    // bytes that are kept of each log stream
 	WASI      *wasi.System
-	Guest     Guest // nil where there is no engine
+	Guest     Guest  // nil where there is no engine
+	Trace     *Trace // nil writes nothing down
 
 	output   []byte // a copy of what the guest wrote last with __faasm_write_output
 	wrote    bool   // __faasm_write_output was called
@@ -54,6 +56,7 @@ func NewCall(cfg CallConfig) *Call {
 		MaxOutput: cfg.MaxOutput,
 		MaxLog:    cfg.MaxLog,
 		Guest:     cfg.Guest,
+		Trace:     cfg.Trace,
 	}
 	if c.MaxOutput <= 0 {
 		c.MaxOutput = int(faas.DefaultBody)

@@ -11,10 +11,10 @@ import (
 	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
-// newCall makes the call of a client, still without its input: it looks the function up and stamps its version. timeout
-// and trace are the client's headers, "" where it sent none. A client can shorten the function's timeout and not lengthen
+// newCall makes the call of a client, still without its input: it looks the function up and stamps its version. timeout,
+// trace and hostTrace are the client's headers, "" where it sent none. A client can shorten the function's timeout and not lengthen
 // it.
-func (g *Gateway) newCall(n faas.Name, timeout, trace string) (*faas.Call, *faas.Error) {
+func (g *Gateway) newCall(n faas.Name, timeout, trace, hostTrace string) (*faas.Call, *faas.Error) {
 	fn, ok := g.cfg.Functions.Get(n)
 	if !ok {
 		return nil, faas.Errorf(faas.NotFound, "no function %s", n).Hint("deploy it: shoal deploy " + n.String())
@@ -31,7 +31,7 @@ func (g *Gateway) newCall(n faas.Name, timeout, trace string) (*faas.Call, *faas
 		limit = min(limit, wanted)
 	}
 	id := faas.NewCallID()
-	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Timeout: limit}
+	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Timeout: limit, HostTrace: hostTrace == bus.HostTraceOn}
 	if validTraceParent(trace) {
 		c.TraceParent = trace
 	}
@@ -71,7 +71,7 @@ func (g *Gateway) natsCall(m *nats.Msg) {
 		g.refuse(m, err)
 		return
 	}
-	c, refusal := g.newCall(n, first(m, bus.HeaderTimeout), first(m, bus.HeaderTrace))
+	c, refusal := g.newCall(n, first(m, bus.HeaderTimeout), first(m, bus.HeaderTrace), first(m, bus.HeaderHostTrace))
 	if refusal == nil && len(m.Data) > int(g.cfg.MaxInput) {
 		refusal = tooLarge(g.cfg.MaxInput)
 	}

@@ -62,7 +62,7 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 		refuse(err)
 		return
 	}
-	c, refusal := g.newCall(n, r.Header.Get(bus.HeaderTimeout), r.Header.Get(bus.HeaderTrace))
+	c, refusal := g.newCall(n, r.Header.Get(bus.HeaderTimeout), r.Header.Get(bus.HeaderTrace), r.Header.Get(bus.HeaderHostTrace))
 	if refusal != nil {
 		refuse(refusal)
 		return
@@ -97,6 +97,9 @@ func (g *Gateway) postCall(w http.ResponseWriter, r *http.Request) {
 		if header, us := bus.StartTime(res); us > 0 {
 			h[header] = []string{strconv.FormatInt(us, 10)}
 		}
+	}
+	if len(res.HostTrace) > 0 {
+		h[bus.HeaderHostTrace] = []string{faas.PackHostTrace(res.HostTrace)}
 	}
 	if res.Err != nil {
 		if c.TraceParent != "" {

@@ -67,10 +67,17 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 		w.answer(j, r)
 		return p, used
 	}
+	var trace *hostapi.Trace
+	if j.call.HostTrace {
+		trace = new(hostapi.Trace)
+	}
 	out := l.f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
 		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: input, Args: l.set.Args, Env: l.set.Env,
-		MaxOutput: int(w.cfg.MaxOutput),
+		MaxOutput: int(w.cfg.MaxOutput), Trace: trace,
 	}))
+	if trace != nil {
+		r.HostTrace = trace.Text()
+	}
 	r.Duration, r.Output, r.Err = out.Duration, out.Output, out.Err
 	w.answer(j, r)
 	p.started(r)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shoal-run/shoal/libs/faaslet/faaslettest"
 )
 
 // faasmKiB is what the paper gives for a Faaslet restored from a Proto-Faaslet (Table 3).
@@ -29,11 +31,11 @@ type filled struct {
 
 // densityFigures are memory and number of idle Faaslets, in processes of their own.
 func (b *bench) densityFigures() []*figure {
-	kib := func(n int) probe {
+	kib := func(what string, n int) probe {
 		return func(ctx context.Context, _ time.Duration) (float64, error) {
 			var got filled
 			p, err := startFamily(ctx, func(ctx context.Context, f *family) (a addresses, err error) {
-				a, err = f.answering(ctx, serveFaaslets, strconv.Itoa(n))
+				a, err = f.answering(ctx, what, strconv.Itoa(n))
 				got = a.Filled
 				return a, err
 			})
@@ -54,11 +56,19 @@ func (b *bench) densityFigures() []*figure {
 	return []*figure{
 		{
 			key: "density.idle_kib", unit: "KiB", what: "PSS and page tables of an idle Faaslet that served a call and was reset, 1 000 in a process",
-			value: kib(1000), baseline: constant, baselineName: faasm,
+			value: kib(serveFaaslets, 1000), baseline: constant, baselineName: faasm,
 		},
 		{
 			key: "density.idle_kib.n10000", unit: "KiB", what: "the same, 10 000 in a process",
-			value: kib(10_000), baseline: constant, baselineName: faasm,
+			value: kib(serveFaaslets, 10_000), baseline: constant, baselineName: faasm,
+		},
+		{
+			key: "density.running_kib", unit: "KiB", what: "PSS and page tables of a Faaslet in the middle of its call, with its thread, 1 000 in a process",
+			value: kib(serveRunning, 1000), baseline: constant, baselineName: faasm,
+		},
+		{
+			key: "density.running_kib.n7000", unit: "KiB", what: "the same, 7 000 in a process: Go stops at 10 000 threads, and the kernel at 65 530 maps",
+			value: kib(serveRunning, 7000), baseline: constant, baselineName: faasm,
 		},
 		{
 			key: "density.max", unit: "Faaslets", what: fmt.Sprintf("idle Faaslets kept at once by as many processes as fit, stopped at %d or %d GiB of free memory; taken once", maxFilled, reserve>>30),
@@ -135,6 +145,33 @@ func runFaaslets(ctx context.Context, n int, up func(addresses)) error {
 		return err
 	}
 	up(addresses{Filled: filled{Made: made, KiB: float64(after-before) / float64(made)}})
+	<-ctx.Done()
+	return nil
+}
+
+// runRunning is the child that keeps n Faaslets in the middle of their calls.
+func runRunning(ctx context.Context, n int, up func(addresses)) (err error) {
+	r, err := faaslettest.NewRunning()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	calls := context.WithoutCancel(ctx)
+	if err := r.Fill(calls, 1); err != nil {
+		return err
+	}
+	before, err := resident()
+	if err != nil {
+		return err
+	}
+	if err := r.Fill(calls, n); err != nil {
+		return err
+	}
+	after, err := resident()
+	if err != nil {
+		return err
+	}
+	up(addresses{Filled: filled{Made: n, KiB: float64(after-before) / float64(n)}})
 	<-ctx.Done()
 	return nil
 }

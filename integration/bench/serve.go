@@ -37,7 +37,8 @@ const (
 	serveFrontOnly = "front" // the first argument is the server's URL
 	serveBackOnly  = "back"  // likewise
 
-	serveFaaslets = "faaslets" // nothing but Faaslets; the first argument is how many (density.go)
+	serveFaaslets = "faaslets"         // nothing but Faaslets; the first argument is how many (density.go)
+	serveRunning  = "running faaslets" // the same in the middle of their calls
 )
 
 // transportVariable set to "tcp" makes the services of both sides reach the server over TCP instead of in-process.
@@ -98,10 +99,13 @@ func serve(ctx context.Context, what string, up func(addresses)) error {
 		return nil
 	case serveFrontOnly, serveBackOnly:
 		return runHalf(ctx, what, os.Args[1], up)
-	case serveFaaslets:
+	case serveFaaslets, serveRunning:
 		n, err := strconv.Atoi(os.Args[1])
 		if err != nil {
 			return err
+		}
+		if what == serveRunning {
+			return runRunning(ctx, n, up)
 		}
 		return runFaaslets(ctx, n, up)
 	}

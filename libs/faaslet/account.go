@@ -198,7 +198,7 @@ func (e *Engine) Threads(n int) (release func(), _ *faas.Error) {
 // Used returns how much of the maps, address space, descriptors and memory of images that the engine may have is taken, of
 // whichever is the scarcest, in percent.
 func (e *Engine) Used() int {
-	_, images := e.images.count()
+	_, images := e.images.total()
 	return max(e.account.used(), int(e.faaslets.Load()*percent/e.max), int(images*percent/int64(maxImageMemory)))
 }
 

@@ -58,7 +58,7 @@ func TestCosts(t *testing.T) {
 		}
 	})
 	step("images with a Faaslet", func(i int) {
-		images[i] = modules[i].NewImage()
+		images[i] = modules[i].NewImage("")
 		faaslets[i] = newFaaslet(t, modules[i], Setup{Image: images[i]})
 		if !images[i].Taken() {
 			t.Fatal("no image was taken")
@@ -87,7 +87,7 @@ func TestAccountIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	i := m.NewImage()
+	i := m.NewImage("")
 	defer i.Close()
 	a, b := newFaaslet(t, m, Setup{Image: i}), newFaaslet(t, m, Setup{Image: i})
 	if _, err := m.New(t.Context(), Setup{Image: i}); err == nil || err.Code != faas.NoCapacity || !strings.Contains(err.Message, "maps") {

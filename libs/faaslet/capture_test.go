@@ -88,7 +88,7 @@ const watLarge = `(module (memory (export "memory") 1025) (func (export "_initia
 func TestSourceOfAnImage(t *testing.T) {
 	m := load(t, newEngine(t, nil), watLarge)
 	proceed, asked := make(chan error), 0
-	i := m.NewImageFrom(func(context.Context, *Image) error { asked++; return <-proceed })
+	i := m.NewImageFrom("", func(context.Context, *Image) error { asked++; return <-proceed })
 	defer i.Close()
 	for _, time := range []time.Duration{400 * time.Millisecond, 0} { // a quarter of it, and what another has begun
 		ctx, cancel := context.WithTimeout(t.Context(), time)

@@ -3,6 +3,7 @@
 package faaslet
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -31,21 +32,21 @@ func (i *Image) Fill(memory, kept int64, globals []Global, load func(put func(at
 	if !ok || memory < int64(m.info.MemoryMin) || memory > int64(min(m.info.MemoryMax, uint64(faas.MaxMemory))) || memory%(64<<10) != 0 {
 		return faas.Errorf(faas.Internal, "what was captured is not of the module's shape: %d bytes of memory, %d globals", memory, len(globals))
 	}
-	if !m.engine.images.add(memory, kept) {
-		return faas.Errorf(faas.NoCapacity, "no room for another image: those that are there have their share of memory or descriptors")
+	if !m.engine.images.add(i.owner, memory, kept) {
+		return faas.Errorf(faas.NoCapacity, "no room for another image: those of %s, or all, have their share of memory or descriptors", cmp.Or(i.owner, "nobody"))
 	}
 	img, err := m.pre.NewImage(memory, ordered, load)
 	if err != nil {
-		m.engine.images.drop(memory, kept)
+		m.engine.images.drop(i.owner, memory, kept)
 		return err
 	}
 	_, has := img.Size()
-	m.engine.images.fit(memory, kept, has)
+	m.engine.images.fit(i.owner, memory, kept, has)
 	i.mu.Lock() // not before: a Faaslet that takes an image waits for it
 	defer i.mu.Unlock()
 	if i.never.Load() || i.taken.Load() != nil { // meanwhile
 		img.Close()
-		m.engine.images.drop(memory, has)
+		m.engine.images.drop(i.owner, memory, has)
 		return nil
 	}
 	i.taken.Store(img)

@@ -40,7 +40,7 @@ const watPages = `(module
 func TestGuestsGrowByHostFunctions(t *testing.T) {
 	e := newEngine(t, hostapi.New())
 	m := load(t, e, watPages)
-	image := m.NewImage()
+	image := m.NewImage("")
 	defer image.Close()
 	f := newFaaslet(t, m, Setup{Memory: 1 << 20, Image: image})
 	run := func(input string) Outcome {

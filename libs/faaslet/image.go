@@ -25,10 +25,6 @@ const (
 	// is put back each time: beyond this, a new one that shares the image's pages again is the better start for the next
 	// call, which may write little.
 	maxDirty = 2048
-	// What the images of an engine may take together: of memory, and of the engine's descriptors, of which each has one.
-	// Beyond it Faaslets are built from the module.
-	maxImageMemory = 1 * faas.GiB
-	imageFiles     = 2 // one part in
 )
 
 // Image is what Faaslets of one Module with equal Setups begin from and are reset to: the linear memory, copied on write,
@@ -41,12 +37,13 @@ const (
 //   - the kernel does not tell which pages were written;
 //   - its memory is larger than 64 MiB, and nothing was captured elsewhere.
 //
-// It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already, or its account has
-// no room.
+// It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already, those of its owner
+// have their share of either, or the engine's account has no room.
 //
 // It is safe for concurrent use.
 type Image struct {
 	module *Module
+	owner  string       // whose share of what images may take it is of
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
 	taken  atomic.Pointer[capi.Image]
@@ -57,9 +54,9 @@ type Image struct {
 	source *source // nil when there is none
 }
 
-// NewImage returns an empty image for Faaslets of m. The owner closes it.
-func (m *Module) NewImage() *Image {
-	i := &Image{module: m}
+// NewImage returns an empty image for Faaslets of m, of owner's share: a tenant. The caller closes it.
+func (m *Module) NewImage(owner string) *Image {
+	i := &Image{module: m, owner: owner}
 	i.never.Store(!m.resets)
 	i.refs.Store(1)
 	return i
@@ -96,7 +93,7 @@ func (i *Image) release() {
 		memory, kept := img.Size()
 		i.module.shells.drop(img)
 		img.Close()
-		i.module.engine.images.drop(memory, kept)
+		i.module.engine.images.drop(i.owner, memory, kept)
 	}
 }
 
@@ -134,18 +131,18 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	}
 	images := &i.module.engine.images
 	most := int64(len(f.instance.Memory()))
-	if !images.add(most, most) { // there may be room for it later
+	if !images.add(i.owner, most, most) { // there may be room for it later
 		return nil
 	}
 	img, err := f.instance.Image(i.module.pre)
 	if err != nil { // everything works without, only slower
 		i.never.Store(true)
-		images.drop(most, most)
+		images.drop(i.owner, most, most)
 		i.module.engine.log.Warn("no image taken", telemetry.KeyFunc, f.setup.Func.String(), telemetry.KeyErr, err)
 		return nil
 	}
 	_, kept := img.Size()
-	images.fit(most, most, kept)
+	images.fit(i.owner, most, most, kept)
 	i.taken.Store(img)
 	return img
 }
@@ -261,58 +258,4 @@ func (p *pages) close() {
 	if p.p != nil {
 		p.p.Close()
 	}
-}
-
-// images counts those of an engine.
-type images struct {
-	account *account
-
-	mu    sync.Mutex
-	n     int
-	bytes int64
-}
-
-// add counts an image of a linear memory, of which it keeps so many bytes, or reports that there is no room for it.
-func (c *images) add(memory, kept int64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if int64(c.n) >= max(c.account.most.files/imageFiles, 1) || c.bytes+kept > int64(maxImageMemory) ||
-		c.account.take(imageCostOf(memory, kept)) != nil {
-		return false
-	}
-	c.n++
-	c.bytes += kept
-	return true
-}
-
-// fit corrects what was counted for an image: it keeps no more than that.
-func (c *images) fit(memory, counted, kept int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.bytes += kept - counted
-	if was, is := imageCostOf(memory, counted), imageCostOf(memory, kept); was != is {
-		c.account.give(cost{was.maps - is.maps, was.files - is.files, was.space - is.space})
-	}
-}
-
-// imageCostOf returns the cost of an image of a linear memory. One of nothing but zeros has no file.
-func imageCostOf(memory, kept int64) cost {
-	if kept == 0 {
-		return cost{}
-	}
-	return imageCost.spaced(memory)
-}
-
-func (c *images) drop(memory, kept int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n--
-	c.bytes -= kept
-	c.account.give(imageCostOf(memory, kept))
-}
-
-func (c *images) count() (n int, bytes int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n, c.bytes
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func newImage(t testing.TB, m *Module) *Image {
-	i := m.NewImage()
+	i := m.NewImage("")
 	t.Cleanup(i.Close)
 	return i
 }
@@ -281,10 +281,49 @@ func TestImagesAreBounded(t *testing.T) {
 		t.Error("none is taken though the first is gone")
 	}
 	second.Close()
-	if e.images.n != 0 || e.images.bytes != 0 {
-		t.Errorf("%d images of %d bytes are counted", e.images.n, e.images.bytes)
+	if n, bytes := e.images.total(); n != 0 || bytes != 0 || len(e.images.owners) != 0 {
+		t.Errorf("%d images of %d bytes of %v are counted", n, bytes, e.images.owners)
 	}
-	if e.images.add(0, int64(maxImageMemory)+1) {
+	if e.images.add("", 0, int64(maxImageMemory)+1) {
 		t.Error("more memory than there may be")
+	}
+}
+
+// TestImagesAreShared has tenants take images until they get no more: none has them all, and a later one still gets some.
+func TestImagesAreShared(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		owners []string
+		size   int64
+		least  []int64 // of MiB, in that order
+		most   []int64
+	}{
+		{[]string{"a"}, mib, []int64{819}, []int64{820}},
+		{[]string{"a", "b"}, mib, []int64{819, 160}, []int64{820, 165}},
+		{[]string{"a", "b", "c"}, mib, []int64{819, 160, 30}, []int64{820, 165, 34}},
+		{[]string{"a", "b"}, 256 * mib, []int64{768, 0}, []int64{768, 0}},
+	} {
+		i := images{account: &account{most: cost{maps: 1 << 40, files: 1 << 40, space: 1 << 50}}}
+		for k, owner := range c.owners {
+			for i.add(owner, c.size, c.size) {
+			}
+			if got := i.owners[owner].bytes / mib; got < c.least[k] || got > c.most[k] {
+				t.Errorf("%v of %d: %s has %d MiB", c.owners, c.size, owner, got)
+			}
+		}
+		for _, owner := range c.owners {
+			for i.owners[owner].n > 0 {
+				i.drop(owner, c.size, c.size)
+			}
+		}
+		if n, bytes := i.total(); n != 0 || bytes != 0 || i.account.used() != 0 {
+			t.Errorf("%d images of %d bytes are left", n, bytes)
+		}
+	}
+	i := images{account: &account{most: cost{maps: 1 << 40, files: 20, space: 1 << 50}}} // ten images
+	for i.add("many", mib, 1) {
+	}
+	if n, _ := i.total(); n != 8 || !i.add("other", mib, 1) {
+		t.Errorf("%d of 10 images are one tenant's, or no other gets one", n)
 	}
 }

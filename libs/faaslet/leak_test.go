@@ -355,7 +355,7 @@ func TestResetHammer(t *testing.T) {
 				own := shared
 				for life := range 12 {
 					if g%2 == 1 {
-						own = m.NewImage()
+						own = m.NewImage("")
 					}
 					f, err := m.New(context.Background(), Setup{Image: own, Memory: faas.MiB})
 					if g%2 == 1 {

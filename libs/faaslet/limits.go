@@ -41,7 +41,7 @@ type Stats struct {
 
 // Stats returns what e holds. The numbers are taken one after the other.
 func (e *Engine) Stats() Stats {
-	images, bytes := e.images.count()
+	images, bytes := e.images.total()
 	return Stats{
 		Images: images, ImageMemory: faas.Size(bytes),
 		Faaslets:    int(e.faaslets.Load()),

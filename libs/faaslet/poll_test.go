@@ -117,7 +117,7 @@ func TestKillIsForgottenByReset(t *testing.T) {
 	m := load(t, newEngine(t, nil), `(module (memory (export "memory") 1)
 	  (func (export "handle") (local $n i32)
 	    (loop $l (br_if $l (i32.ne (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.load (i32.const 16)))))))`)
-	image := m.NewImage()
+	image := m.NewImage("")
 	defer image.Close()
 	f := newFaaslet(t, m, Setup{Image: image})
 	if !image.Taken() {

@@ -193,7 +193,7 @@ func TestShellHammer(t *testing.T) {
 				own := s
 				for i := range 60 {
 					if i%20 == 10 && g%2 == 0 {
-						own.Image = m.NewImage()
+						own.Image = m.NewImage("")
 					}
 					f, err := m.New(context.Background(), own)
 					if err != nil {

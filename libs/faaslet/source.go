@@ -36,8 +36,8 @@ type source struct {
 // for 30 s at most, and waits for the answer as others do, each for a quarter of its own time and 2 s at most. Who has waited
 // for nothing is built, and so are all after an error, which is logged; while the image is empty, fill is asked again from time
 // to time.
-func (m *Module) NewImageFrom(fill func(context.Context, *Image) error) *Image {
-	i := m.NewImage()
+func (m *Module) NewImageFrom(owner string, fill func(context.Context, *Image) error) *Image {
+	i := m.NewImage(owner)
 	i.source = &source{fill: fill, rest: firstSourceRest}
 	return i
 }

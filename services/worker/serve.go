@@ -132,9 +132,9 @@ func keepsState(fn faas.Function, m *faaslet.Module) bool {
 // setupOf returns how Faaslets of version v of fn are set up, with an image that its Proto-Faaslet fills, or else the first
 // of them.
 func (w *Worker) setupOf(fn faas.Function, v faas.Version, m *faaslet.Module) *faaslet.Setup {
-	image := m.NewImage()
+	image := m.NewImage(fn.Name.Tenant)
 	if w.cfg.Protos != nil && fn.Version == v { // the registry tells of the present version only
-		image = m.NewImageFrom(func(ctx context.Context, i *faaslet.Image) error { return w.fill(ctx, fn, i) })
+		image = m.NewImageFrom(fn.Name.Tenant, func(ctx context.Context, i *faaslet.Image) error { return w.fill(ctx, fn, i) })
 	}
 	return &faaslet.Setup{Func: fn.Name, Image: image, Memory: memoryOf(fn), Args: fn.Args(), Env: fn.Environ()}
 }

@@ -63,7 +63,7 @@ func loaded(t *testing.T, artefact []byte) (*faaslet.Module, *faaslet.Image) {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	image := m.NewImage()
+	image := m.NewImage("")
 	t.Cleanup(image.Close)
 	return m, image
 }

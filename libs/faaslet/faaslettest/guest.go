@@ -79,7 +79,7 @@ func NewGuest(ctx context.Context, module []byte, anew bool) (_ *Guest, err erro
 	if g.module, err = g.engine.LoadBytes(artefact, info); err != nil {
 		return nil, err
 	}
-	g.image = g.module.NewImage()
+	g.image = g.module.NewImage("")
 	g.setup = faaslet.Setup{Image: g.image, Memory: faas.Size(info.MemoryMin) + 64*faas.MiB}
 	if err := g.fill(ctx); err != nil {
 		return nil, err

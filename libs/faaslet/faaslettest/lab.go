@@ -226,7 +226,7 @@ func (l *Lab) lives(ctx context.Context, n int, s faaslet.Setup) error {
 
 // WarmCalls makes n calls in each of a number of Faaslets at the same time, each of which is reset after every call.
 func (l *Lab) WarmCalls(ctx context.Context, threads, n int) error {
-	image := l.module.NewImage()
+	image := l.module.NewImage("")
 	defer image.Close()
 	return together(ctx, threads, func(ctx context.Context) error {
 		f, ferr := l.module.New(ctx, faaslet.Setup{Image: image})

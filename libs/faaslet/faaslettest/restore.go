@@ -58,7 +58,7 @@ func (l *Lab) Fill(ctx context.Context, n int) (made int, drop func(), err error
 
 // image returns an image, and the Faaslet that it was taken of.
 func (l *Lab) image(ctx context.Context) (*faaslet.Image, *faaslet.Faaslet, error) {
-	image := l.module.NewImage()
+	image := l.module.NewImage("")
 	f, ferr := l.module.New(ctx, faaslet.Setup{Image: image})
 	if ferr != nil {
 		image.Close()

@@ -7,4 +7,4 @@
 // Rows of WASI preview1 are thin: what they do, and every errno, is on wasi.System.
 package hostapi
 
-//go:generate go run ../../internal/gen/hostapi -o ../../docs/host-interface.md
+//go:generate go run ../../internal/gen/hostapi -root ../..

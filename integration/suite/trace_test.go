@@ -41,8 +41,10 @@ func TestHostTrace(t *testing.T) {
 		t.Error("a trace that nobody asked for")
 	}
 	nc := s.Connect(t)
-	m, err := nc.RequestMsg(&nats.Msg{Subject: bus.CallSubject(faas.Name{Tenant: "t", Function: "echo"}), Data: []byte("hi"),
-		Header: nats.Header{bus.HeaderHostTrace: {bus.HostTraceOn}}}, 20*time.Second)
+	m, err := nc.RequestMsg(&nats.Msg{
+		Subject: bus.CallSubject(faas.Name{Tenant: "t", Function: "echo"}), Data: []byte("hi"),
+		Header: nats.Header{bus.HeaderHostTrace: {bus.HostTraceOn}},
+	}, 20*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

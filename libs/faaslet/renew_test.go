@@ -206,3 +206,39 @@ func TestRestoredOfAWrongType(t *testing.T) {
 		}
 	}
 }
+
+// What an initialiser finds out of files, or leaves of them, is of one call. That there is a root is known to all.
+func TestInitialisersThatUseFiles(t *testing.T) {
+	const guest = `(module
+	  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+	  (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+	  (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+	  (import "wasi_snapshot_preview1" "path_unlink_file" (func $unlink (param i32 i32 i32) (result i32)))
+	  (memory (export "memory") 1)
+	  (data (i32.const 8) "f")
+	  (func (export "_initialize") %s)
+	  (func (export "handle")))`
+	for name, c := range map[string]struct {
+		init string
+		want bool
+	}{
+		"none":    {"", true},
+		"a libc":  {"(drop (call $prestat (i32.const 3) (i32.const 16))) (drop (call $prestat (i32.const 4) (i32.const 16)))", true},
+		"looks":   {"(drop (call $open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))", false},
+		"creates": {"(drop (call $open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 1) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := load(t, newEngine(t, nil), fmt.Sprintf(guest, c.init))
+			captured, why, err := m.Capture(t.Context(), Setup{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if captured != nil {
+				captured.Close()
+			}
+			if (captured != nil) != c.want || !c.want && why != notItsFiles {
+				t.Errorf("captured: %t, %q", captured != nil, why)
+			}
+		})
+	}
+}

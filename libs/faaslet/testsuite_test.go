@@ -15,14 +15,14 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/libs/hostapi"
-	"github.com/shoal-run/shoal/libs/vfs"
 	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
-// suiteEnv names the folder of a checkout of https://github.com/WebAssembly/wasi-testsuite, of a branch with its modules
-// built. Without it TestSuite has nothing to run.
+// suiteEnv names the folder of a checkout of https://github.com/WebAssembly/wasi-testsuite, of its branch with the modules
+// built.
 const suiteEnv = "SHOAL_WASI_TESTSUITE"
 
 // suiteTest is what a test of the suite asks for, from the JSON beside its module.
@@ -36,11 +36,7 @@ type suiteTest struct {
 
 // TestSuite runs the official tests of preview1, each in a Faaslet of its own, with the folder it asks for as its shared files.
 func TestSuite(t *testing.T) {
-	root := os.Getenv(suiteEnv)
-	if root == "" {
-		t.Logf("%s is not set: the suite is not here", suiteEnv)
-		return
-	}
+	root := testenv.Given(t, suiteEnv, "the folder of a checkout of the suite, with its modules built")
 	modules, err := filepath.Glob(filepath.Join(root, "tests", "*", "testsuite", "wasm32-wasip1", "*.wasm"))
 	if err != nil || len(modules) == 0 {
 		t.Fatalf("no modules in %s=%s: %v", suiteEnv, root, err)
@@ -77,7 +73,7 @@ func runSuiteTest(t *testing.T, e *Engine, file string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.Shared, cfg.Preopens, cfg.FileLimits = tree, nil, vfs.Limits{}
+		cfg.Shared, cfg.Preopens = tree, nil
 		defer func() {
 			if n := tree.Opened.Load(); n != 0 {
 				t.Errorf("%d shared files are still open", n)

@@ -58,10 +58,10 @@ var newYear = time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC)
 func fixed() *System {
 	return &System{
 		Preopens: []Preopen{},
-		Now:    func() time.Time { return newYear },
-		Mono:   func() int64 { return 1234 },
-		Stdout: NewLog(1 << 10),
-		Stderr: NewLog(1 << 10),
+		Now:      func() time.Time { return newYear },
+		Mono:     func() int64 { return 1234 },
+		Stdout:   NewLog(1 << 10),
+		Stderr:   NewLog(1 << 10),
 	}
 }
 

@@ -145,8 +145,10 @@ func (f *FS) remove(p place) Errno {
 		return ENOSPC
 	}
 	n := f.pin(p.node)
-	f.leave(f.pin(p.dir), p.name)
+	dir := f.pin(p.dir)
+	f.leave(dir, p.name)
 	f.unname(n)
+	f.unpin(dir)
 	return OK
 }
 

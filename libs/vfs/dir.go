@@ -30,7 +30,7 @@ func (f *FS) enter(dir *node, name string, n *node) {
 	if n.kind == Directory {
 		n.parent, n.name = dir, name
 	}
-	f.touchDir(dir)
+	f.touch(dir)
 }
 
 // removal returns by how many names the removal of an entry changes what is taken: a shared one that is removed is kept in
@@ -68,7 +68,7 @@ func (f *FS) leave(dir *node, name string) {
 	} else {
 		delete(dir.entries, name)
 	}
-	f.touchDir(dir)
+	f.touch(dir)
 }
 
 // tidy drops entries that are gone when they are most of the list.

@@ -163,18 +163,11 @@ func (f *FS) keep(n *node) Errno {
 	return OK
 }
 
-// touch notes that the contents of n changed.
+// touch notes that the contents of n changed. A shared directory in which all is as it was in the end is let go, with its times.
 func (f *FS) touch(n *node) {
 	f.loadRoot(n)
 	n.mtim = f.now()
 	n.ctim, n.clock = n.mtim, true
-}
-
-// touchDir is touch of a directory, after an entry of it changed. A shared one whose times there is no room for has those
-// of before once it is let go.
-func (f *FS) touchDir(n *node) {
-	f.touch(n)
-	_ = f.keep(n)
 }
 
 // loadRoot gives the root its times, when n is the root and has none.

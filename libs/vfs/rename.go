@@ -23,6 +23,7 @@ func (f *FS) Rename(from *Handle, old string, to *Handle, path string) Errno {
 	}
 	n := f.pin(src.node)
 	src.dir = f.pin(src.dir)
+	defer f.unpin(src.dir)
 	defer f.unpin(n)
 	dst.dir = f.pin(dst.dir)
 	defer f.unpin(dst.dir)

@@ -24,6 +24,7 @@ const direntSize = 24
 //   - ENOTDIR: fd is no directory
 //   - ENOTCAPABLE: fd has not the right to be read
 //   - EFAULT: buf or bufused is out of bounds
+//   - EINTR: the call ended meanwhile
 //
 // Memory after FdReaddir(mem, 3, 1, 25, 0, 26), a row for each 8 bytes:
 //
@@ -47,7 +48,7 @@ func (s *System) FdReaddir(mem guest.Memory, fd, buf, bufLen uint32, cookie uint
 	if _, ok := mem.Bytes(bufused, 4); !ok {
 		return EFAULT
 	}
-	used := 0
+	used, n := 0, 0
 	e := f.handle.Entries(cookie, func(e vfs.Entry) bool {
 		var head [direntSize]byte
 		h := guest.Memory(head[:])
@@ -57,10 +58,14 @@ func (s *System) FdReaddir(mem guest.Memory, fd, buf, bufLen uint32, cookie uint
 		h.PutUint8(20, uint8(fileTypes[e.Kind]))
 		used += copy(b[used:], head[:])
 		used += copy(b[used:], e.Name)
-		return used < len(b)
+		n++
+		return used < len(b) && (n%1024 != 0 || !s.interrupted())
 	})
 	if e != vfs.OK {
 		return errnoOf(e)
+	}
+	if n > 0 && n%1024 == 0 && s.interrupted() {
+		return EINTR
 	}
 	mem.PutUint32(bufused, uint32(used))
 	return ESUCCESS

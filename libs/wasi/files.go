@@ -66,7 +66,7 @@ func (s *System) LeftFiles() bool {
 	for i := range s.table {
 		f := &s.table[i]
 		switch {
-		case f.file == nil, i < len(s.stdio) && f.file == &s.stdio[i]:
+		case f.file == nil, i < firstPreopen && f.file == &s.begin.files[i]:
 		case i >= firstPreopen && i-firstPreopen < len(pre) && f.preopen != "" && f.preopen == pre[i-firstPreopen].Name:
 		default:
 			return true

@@ -240,7 +240,6 @@ func TestRights(t *testing.T) {
 		off, n := b.put(atPath, path)
 		b.want(path, b.PathOpen(b.mem, 3, 0, off, n, 0, c.ask, RightRead, 0, atOut), c.want)
 	}
-	b.want("inherit", b.PathOpen(b.mem, 3, 0, atPath, 1, 0, 0, RightWrite, 0, atOut), ENOENT)
 	off, n := b.put(atPath, "d")
 	b.want("inherit", b.PathOpen(b.mem, 3, 0, off, n, 0, 0, RightWrite, 0, atOut), ENOTCAPABLE)
 

@@ -43,13 +43,12 @@ type System struct {
 
 	stdinPos int
 	table    []fdesc // by descriptor; nil until one is used
-	first    [firstPreopen + 1]fdesc
-	stdio    [firstPreopen + 1]file // what first leads to in the beginning
-	lowest   int                    // no number below is free
-	files    *vfs.FS                // nil until a directory is used
-	cpuBase  int64                  // CPU at the first reading of a CPU-time clock
-	cpuLast  int64                  // the last answer of a CPU-time clock, which never goes back
-	cpuKnown bool                   // cpuBase was taken
+	begin    *beginning
+	lowest   int     // no number below is free
+	files    *vfs.FS // nil until a directory is used
+	cpuBase  int64   // CPU at the first reading of a CPU-time clock
+	cpuLast  int64   // the last answer of a CPU-time clock, which never goes back
+	cpuKnown bool    // cpuBase was taken
 	timer    *time.Timer
 	randoms  int  // calls of random_get
 	wall     bool // the realtime clock was read

@@ -6,16 +6,25 @@ const maxFiles = 1024
 // firstPreopen is the descriptor of the first preopened directory.
 const firstPreopen = 3
 
+// beginning is what is open from the beginning in nearly every call: stdio and one directory. It is made when the first
+// descriptor is used.
+type beginning struct {
+	table [firstPreopen + 1]fdesc
+	files [firstPreopen + 1]file
+}
+
 // setUp opens what is open in the beginning.
 func (s *System) setUp() {
-	s.table = s.first[:]
-	for i := range stdin + 2 { // stdin, stdout, stderr
-		s.stdio[i] = file{source: stdin + i, refs: 1}
-		s.table[i] = fdesc{file: &s.stdio[i], rights: rightsStdio | RightWrite}
+	s.begin = &beginning{}
+	s.table = s.begin.table[:]
+	for i := range firstPreopen {
+		f := &s.begin.files[i]
+		*f = file{source: stdin + source(i), refs: 1}
+		s.table[i] = fdesc{file: f, rights: rightsStdio | RightWrite}
 	}
 	s.table[0].rights = rightsStdio | RightRead
 	for i, p := range s.preopens() {
-		f := &s.stdio[len(s.stdio)-1]
+		f := &s.begin.files[firstPreopen]
 		if i > 0 {
 			f = &file{}
 			s.table = append(s.table, fdesc{})

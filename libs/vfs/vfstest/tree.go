@@ -2,7 +2,6 @@
 package vfstest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -37,7 +36,7 @@ var _ vfs.Shared = (*Tree)(nil)
 
 // New returns the files with those contents by path.
 func New(files map[string]string) *Tree {
-	t := &Tree{open: func(p string) (vfs.Content, error) { return memory{bytes.NewReader([]byte(files[p]))}, nil }}
+	t := &Tree{open: func(p string) (vfs.Content, error) { return memory{strings.NewReader(files[p])}, nil }}
 	for p, text := range files {
 		t.add(p, int64(len(text)), Modified)
 	}
@@ -147,7 +146,7 @@ func (c *counted) Close() error {
 }
 
 // memory is a Content in memory.
-type memory struct{ *bytes.Reader }
+type memory struct{ *strings.Reader }
 
 // Close does nothing.
 func (memory) Close() error { return nil }

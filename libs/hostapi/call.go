@@ -22,7 +22,7 @@ type CallConfig struct {
 	Shared     vfs.Shared     // the tenant's files, as they are when the call begins; nil is none
 	FileLimits vfs.Limits     // of the private layer over them; zero is the default
 	Preopens   []wasi.Preopen // nil is the root, as "/"
-	MaxFiles   int            // open descriptors; 0 is the default, 1024
+	MaxFiles   int            // open descriptors; 0 means faas.OpenFiles
 }
 
 // Guest is what host functions need of the engine. It is valid during a host function of its Faaslet, on its thread.

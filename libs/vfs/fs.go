@@ -1,6 +1,10 @@
 package vfs
 
-import "time"
+import (
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+)
 
 // Bounds of names and paths, in bytes and numbers, as Linux has them, and of one file.
 const (
@@ -10,20 +14,14 @@ const (
 	MaxFile  = 1 << 40 // bytes, holes included
 )
 
-// What a private layer may take when nothing else is said.
-const (
-	DefaultBytes = 64 << 20
-	DefaultNames = 4096
-)
-
-// Limits bound the private layer of one call. What goes beyond them fails with EDQUOT (bytes) or ENOSPC (names), and leaves
-// everything as it was.
+// Limits bound the private layer of one call. What goes beyond them fails with EDQUOT (bytes) or ENOSPC (names), and changes
+// no file.
 type Limits struct {
 	// Bytes of files, those of shared files that were changed included, in the blocks that were written to: holes, and what
-	// shines through of a shared file, cost nothing. 0 means DefaultBytes.
+	// shines through of a shared file, cost nothing. 0 means faas.FileBytes.
 	Bytes int64
 	// Names are files, directories, links and symbolic links made, shared ones changed, and shared ones removed: each is kept
-	// in memory. 0 means DefaultNames.
+	// in memory. 0 means faas.FileNames.
 	Names int
 }
 
@@ -55,10 +53,10 @@ const rootInode = 1
 // time.Now.
 func New(shared Shared, limits Limits, now func() time.Time) *FS {
 	if limits.Bytes <= 0 {
-		limits.Bytes = DefaultBytes
+		limits.Bytes = int64(faas.FileBytes)
 	}
 	if limits.Names <= 0 {
-		limits.Names = DefaultNames
+		limits.Names = faas.FileNames
 	}
 	if now == nil {
 		now = time.Now

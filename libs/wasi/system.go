@@ -29,7 +29,7 @@ type System struct {
 	// Preopens are the directories that are open from the beginning, from descriptor 3 on; nil is the root, as "/". One whose
 	// path is no directory answers so when it is used.
 	Preopens []Preopen
-	// MaxFiles is how many descriptors may be open; 0 is 1024.
+	// MaxFiles is how many descriptors may be open; 0 is faas.OpenFiles.
 	MaxFiles int
 	// Random is the source of random_get; nil is crypto/rand.
 	Random io.Reader

@@ -1,7 +1,6 @@
 package wasi
 
-// maxFiles is how many descriptors a call has when nothing else is said.
-const maxFiles = 1024
+import "github.com/shoal-run/shoal/bus/faas"
 
 // firstPreopen is the descriptor of the first preopened directory.
 const firstPreopen = 3
@@ -49,7 +48,7 @@ func (s *System) open(fd uint32) *fdesc {
 func (s *System) free() (uint32, Errno) {
 	limit := s.MaxFiles
 	if limit <= 0 {
-		limit = maxFiles
+		limit = faas.OpenFiles
 	}
 	for fd := s.lowest; ; fd++ {
 		switch {

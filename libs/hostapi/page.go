@@ -50,7 +50,7 @@ is seen only then. A module without it whose initialiser asks for random bytes o
 var groups = []struct{ name, title, text string }{
 	{groupCall, "Calls", "Faasm's functions for the input and output of a call."},
 	{groupMisc, "Miscellaneous", "Faasm's functions that belong nowhere else."},
-	{groupWASI, "WASI preview1", "All 46 functions, ours. Each name leads to its specification."},
+	{groupWASI, "WASI preview1", "All 46 functions, ours. Each name leads to its specification; what files a call has is in [wasi.md](wasi.md)."},
 }
 
 // Markdown returns docs/host-interface.md: the same bytes for the same table.

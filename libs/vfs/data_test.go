@@ -116,8 +116,16 @@ func TestTheLimitOfBytes(t *testing.T) {
 		want   vfs.Errno
 		size   int64
 	}{
-		{0, 0, vfs.EINVAL, 0}, {-1, 1, vfs.EINVAL, 0}, {0, -1, vfs.EINVAL, 0}, {vfs.MaxFile, 1, vfs.EFBIG, 0}, {1 << 62, 1 << 62, vfs.EFBIG, 0},
-		{0, 1 << 30, vfs.EDQUOT, 0}, {0, 100, vfs.OK, 100}, {10, 10, vfs.OK, 100}, {90, 20, vfs.OK, 110}, {70000, 60000, vfs.OK, 130000},
+		{0, 0, vfs.EINVAL, 0},
+		{-1, 1, vfs.EINVAL, 0},
+		{0, -1, vfs.EINVAL, 0},
+		{vfs.MaxFile, 1, vfs.EFBIG, 0},
+		{1 << 62, 1 << 62, vfs.EFBIG, 0},
+		{0, 1 << 30, vfs.EDQUOT, 0},
+		{0, 100, vfs.OK, 100},
+		{10, 10, vfs.OK, 100},
+		{90, 20, vfs.OK, 110},
+		{70000, 60000, vfs.OK, 130000},
 	} {
 		w.want(fmt.Sprintf("allocate %d, %d", c.off, c.n), h.Allocate(ctx, c.off, c.n), c.want)
 		w.want("size", h.Size(), c.size)

@@ -46,9 +46,20 @@ var shared = map[string]string{
 	"a/b/c": "a shared file", "a/b/d": "", "a/e": strings.Repeat("0123456789abcdef", 10000), "f": "another", "b/a/a": "deep", "b/a/b": "deeper",
 }
 
+// inMemory returns a folder in memory where the machine has one.
+func inMemory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "shoal")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func newPair(t testing.TB, data []byte) *pair {
 	t.Helper()
-	p := &pair{t: t, fs: vfs.New(vfstest.New(shared), vfs.Limits{}, nil), dir: t.TempDir(), data: data}
+	p := &pair{t: t, fs: vfs.New(vfstest.New(shared), vfs.Limits{}, nil), dir: inMemory(t), data: data}
 	p.root = p.fs.Root()
 	for name, text := range shared {
 		file := filepath.Join(p.dir, filepath.FromSlash(name))
@@ -75,7 +86,7 @@ func (p *pair) pick(n int) int {
 // path returns a path, mostly one that may lead somewhere.
 func (p *pair) path() string {
 	var b strings.Builder
-	for i := range 1 + p.pick(4) {
+	for i := range 1 + min(p.pick(4), p.pick(4)) {
 		if i > 0 {
 			b.WriteString([]string{"/", "/", "/", "//"}[p.pick(4)])
 		}
@@ -98,8 +109,29 @@ func (p *pair) path() string {
 	return b.String()
 }
 
-// at returns the host's name for a path.
+// at returns the host's name for a path beneath the root.
 func (p *pair) at(path string) string { return p.dir + "/" + path }
+
+// base is a directory to start from, on both sides.
+type base struct {
+	h   *vfs.Handle
+	dir string
+	say string // where it is, for the log
+}
+
+// at returns the host's name for a path beneath b.
+func (b base) at(path string) string { return b.dir + "/" + path }
+
+// base picks the root, mostly, or an open directory, which may have been moved or removed.
+func (p *pair) base() base {
+	if n := len(p.handles); n > 0 && p.pick(3) == 0 {
+		i := p.pick(n)
+		if o := p.handles[i]; o.h.Kind() == vfs.Directory {
+			return base{o.h, fmt.Sprintf("/proc/self/fd/%d", o.fd), fmt.Sprintf("(%d)/", i)}
+		}
+	}
+	return base{p.root, p.dir, ""}
+}
 
 // same compares the answers. What leads out is not done on the host, which would let it.
 func (p *pair) same(what string, errno vfs.Errno, host func() error) bool {
@@ -122,27 +154,28 @@ func (p *pair) same(what string, errno vfs.Errno, host func() error) bool {
 func (p *pair) step() {
 	p.t.Helper()
 	ctx := context.Background()
+	at := p.base()
 	switch op := p.pick(12); op {
 	case 0:
 		name := p.path()
-		p.same("mkdir "+name, p.fs.Mkdir(p.root, name), func() error { return syscall.Mkdir(p.at(name), 0o700) })
+		p.same("mkdir "+at.say+name, p.fs.Mkdir(at.h, name), func() error { return syscall.Mkdir(at.at(name), 0o700) })
 	case 1:
 		name := p.path()
-		p.same("rmdir "+name, p.fs.Rmdir(p.root, name), func() error { return syscall.Rmdir(p.at(name)) })
+		p.same("rmdir "+at.say+name, p.fs.Rmdir(at.h, name), func() error { return syscall.Rmdir(at.at(name)) })
 	case 2:
 		name := p.path()
-		p.same("unlink "+name, p.fs.Unlink(p.root, name), func() error { return syscall.Unlink(p.at(name)) })
+		p.same("unlink "+at.say+name, p.fs.Unlink(at.h, name), func() error { return syscall.Unlink(at.at(name)) })
 	case 3:
-		old, name := p.path(), p.path()
-		p.same("link "+old+" "+name, p.fs.Link(p.root, old, false, p.root, name), func() error { return syscall.Link(p.at(old), p.at(name)) })
+		from, old, name := p.base(), p.path(), p.path()
+		p.same("link "+from.say+old+" "+at.say+name, p.fs.Link(from.h, old, false, at.h, name), func() error { return syscall.Link(from.at(old), at.at(name)) })
 	case 4:
 		target, name := p.path(), p.path()
-		p.same("symlink "+target+" "+name, p.fs.Symlink(target, p.root, name), func() error { return syscall.Symlink(target, p.at(name)) })
+		p.same("symlink "+target+" "+at.say+name, p.fs.Symlink(target, at.h, name), func() error { return syscall.Symlink(target, at.at(name)) })
 	case 5, 6:
-		old, name := p.path(), p.path()
-		p.same("rename "+old+" "+name, p.fs.Rename(p.root, old, p.root, name), func() error { return syscall.Rename(p.at(old), p.at(name)) })
+		from, old, name := p.base(), p.path(), p.path()
+		p.same("rename "+from.say+old+" "+at.say+name, p.fs.Rename(from.h, old, at.h, name), func() error { return syscall.Rename(from.at(old), at.at(name)) })
 	case 7, 8:
-		p.open(ctx)
+		p.open(ctx, at)
 	case 9:
 		if len(p.handles) > 0 {
 			p.use(ctx, p.handles[p.pick(len(p.handles))])
@@ -150,9 +183,9 @@ func (p *pair) step() {
 	case 10:
 		name := p.path()
 		buf := make([]byte, 5000)
-		target, errno := p.fs.Readlink(p.root, name)
-		p.same("readlink "+name, errno, func() error {
-			n, err := syscall.Readlink(p.at(name), buf)
+		target, errno := p.fs.Readlink(at.h, name)
+		p.same("readlink "+at.say+name, errno, func() error {
+			n, err := syscall.Readlink(at.at(name), buf)
 			if err == nil && string(buf[:n]) != target {
 				p.t.Fatalf("readlink %s: %q, on the host %q", name, target, buf[:n])
 			}
@@ -160,12 +193,12 @@ func (p *pair) step() {
 		})
 	case 11:
 		name, end := p.path(), p.pick(2) == 1
-		st, errno := p.fs.Stat(p.root, name, end)
-		p.same(fmt.Sprintf("stat %s %t", name, end), errno, func() error {
+		st, errno := p.fs.Stat(at.h, name, end)
+		p.same(fmt.Sprintf("stat %s%s %t", at.say, name, end), errno, func() error {
 			var host syscall.Stat_t
-			err := syscall.Lstat(p.at(name), &host)
+			err := syscall.Lstat(at.at(name), &host)
 			if end {
-				err = syscall.Stat(p.at(name), &host)
+				err = syscall.Stat(at.at(name), &host)
 			}
 			if err == nil {
 				p.compare(name, st, &host)
@@ -184,7 +217,7 @@ func (p *pair) compare(name string, st vfs.Stat, host *syscall.Stat_t) {
 	}
 }
 
-func (p *pair) open(ctx context.Context) {
+func (p *pair) open(ctx context.Context, at base) {
 	p.t.Helper()
 	name, bits := p.path(), p.pick(64)
 	m := vfs.Mode{Create: bits&1 != 0, Exclusive: bits&2 != 0, Truncate: bits&4 != 0, Directory: bits&24 == 8, Follow: bits&32 != 0, Write: bits&16 != 0}
@@ -203,13 +236,13 @@ func (p *pair) open(ctx context.Context) {
 			flags |= flag
 		}
 	}
-	h, errno := p.fs.Open(ctx, p.root, name, m)
+	h, errno := p.fs.Open(ctx, at.h, name, m)
 	fd := -1
-	if p.same(fmt.Sprintf("open %s %+v", name, m), errno, func() (err error) { fd, err = syscall.Open(p.at(name), flags|syscall.O_CLOEXEC, 0o600); return err }) {
+	if p.same(fmt.Sprintf("open %s%s %+v", at.say, name, m), errno, func() (err error) { fd, err = syscall.Open(at.at(name), flags|syscall.O_CLOEXEC, 0o600); return err }) {
 		if !m.Write && h.Kind() == vfs.Regular { // to be able to do the same on both sides
 			_ = syscall.Close(fd)
 			var err error
-			if fd, err = syscall.Open(p.at(name), syscall.O_RDWR|syscall.O_CLOEXEC, 0); err != nil {
+			if fd, err = syscall.Open(at.at(name), syscall.O_RDWR|syscall.O_CLOEXEC, 0); err != nil {
 				p.t.Fatal(err)
 			}
 		}

@@ -128,8 +128,15 @@ func TestPrestat(t *testing.T) {
 		errno      Errno
 		want       string
 	}{
-		{3, 1, 1, ESUCCESS, "?/?"}, {3, 1, 2, ESUCCESS, "?/?"}, {4, 1, 8, ESUCCESS, "?/tmp dir"}, {4, 1, 7, ENAMETOOLONG, "?"},
-		{3, 1, 0, ENAMETOOLONG, "?"}, {3, 10, 1, EFAULT, "?"}, {3, 1, 0xffffffff, EFAULT, "?"}, {5, 1, 1, EBADF, "?"}, {1, 1, 1, EBADF, "?"},
+		{3, 1, 1, ESUCCESS, "?/?"},
+		{3, 1, 2, ESUCCESS, "?/?"},
+		{4, 1, 8, ESUCCESS, "?/tmp dir"},
+		{4, 1, 7, ENAMETOOLONG, "?"},
+		{3, 1, 0, ENAMETOOLONG, "?"},
+		{3, 10, 1, EFAULT, "?"},
+		{3, 1, 0xffffffff, EFAULT, "?"},
+		{5, 1, 1, EBADF, "?"},
+		{1, 1, 1, EBADF, "?"},
 	} {
 		mem, want := paper(10), paper(10)
 		copy(want, c.want)
@@ -339,9 +346,18 @@ func TestSeek(t *testing.T) {
 		want   Errno
 		at     uint64
 	}{
-		{4, 0, ESUCCESS, 4}, {-1, 1, ESUCCESS, 3}, {-10, 2, ESUCCESS, 0}, {5, 2, ESUCCESS, 15}, {-16, 1, EINVAL, 15}, {-1, 0, EINVAL, 15},
-		{math.MaxInt64, 0, ESUCCESS, math.MaxInt64}, {1, 1, EINVAL, math.MaxInt64}, {math.MinInt64, 1, EINVAL, math.MaxInt64}, {math.MaxInt64, 2, EINVAL, math.MaxInt64},
-		{0, 3, EINVAL, math.MaxInt64}, {2, 0, ESUCCESS, 2},
+		{4, 0, ESUCCESS, 4},
+		{-1, 1, ESUCCESS, 3},
+		{-10, 2, ESUCCESS, 0},
+		{5, 2, ESUCCESS, 15},
+		{-16, 1, EINVAL, 15},
+		{-1, 0, EINVAL, 15},
+		{math.MaxInt64, 0, ESUCCESS, math.MaxInt64},
+		{1, 1, EINVAL, math.MaxInt64},
+		{math.MinInt64, 1, EINVAL, math.MaxInt64},
+		{math.MaxInt64, 2, EINVAL, math.MaxInt64},
+		{0, 3, EINVAL, math.MaxInt64},
+		{2, 0, ESUCCESS, 2},
 	} {
 		b.want(fmt.Sprint(c), b.FdSeek(b.mem, fd, c.offset, c.whence, atOut), c.want)
 		b.want("tell", b.FdTell(b.mem, fd, atOut), ESUCCESS)

@@ -289,6 +289,7 @@ func TestLookedAndLeft(t *testing.T) {
 		c.do(b)
 		b.want(name+": looked", b.Looked(), c.looked)
 		b.want(name+": left", b.LeftFiles(), c.left)
+		b.want(name+": files were made", b.files != nil, c.looked || name == "opens the root again")
 		b.Close()
 		b.Close()
 		b.want(name+", closed: looked", b.Looked(), c.looked)

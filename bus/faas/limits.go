@@ -30,6 +30,9 @@ const (
 	MaxSlots         = 1 << 14
 	MaxQueue         = 1 << 16
 	GuestStack       = 1 * MiB
+	FileBytes        = 64 * MiB // files that a call writes
+	FileNames        = 4096     // files that a call makes, changes or removes
+	OpenFiles        = 1024     // descriptors of a call
 	LogLines         = 1000
 )
 
@@ -74,6 +77,9 @@ func Limits() []Limit {
 		{"compile memory", "1GiB + 64MiB per MiB begun", "", "memory for compiling a module, within the compiler's own limit"},
 		{"artefact", "16MiB + 64MiB per MiB begun", "", "a module's compiled code"},
 		{"log", DefaultLog.String(), "", "stderr of a call, and stdout where it is not the output; the rest is dropped and said so"},
+		{"file bytes", FileBytes.String(), "", "what the files that a call writes take in memory, in blocks of up to 64 KiB; beyond it writes fail with EDQUOT. A file ends at 1 TiB, holes included"},
+		{"file names", strconv.Itoa(FileNames), "", "files, directories and links that a call makes, and shared ones that it changes or removes; beyond it ENOSPC"},
+		{"open files", strconv.Itoa(OpenFiles), "", "descriptors of a call; beyond it EMFILE"},
 		{"error stderr", Size(MaxErrorStderr).String(), "", "stderr that travels with a failed call"},
 		{"log lines", "1000", "", "lines kept per function for `shoal logs`, each of at most 4 KiB; a worker sends 200 lines and 64 KiB a second for a function after a burst of 1000 lines or 512 KiB, and says how many it dropped"},
 		{"memory of running calls", "80 % of the machine's, or of its cgroup's limit", "", "what the memory limits of a worker's running calls may add up to; beyond it `no_capacity`"},

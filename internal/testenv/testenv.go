@@ -3,7 +3,7 @@
 // names the requirement (CI), the skip is a failure. It also waits for conditions, so that no test sleeps.
 //
 // It is the only package that skips tests: internal/archtest refuses t.Skip anywhere else, so what a run left out is
-// exactly what the machine could not do.
+// exactly what the machine could not do, or was not given.
 package testenv
 
 import (
@@ -154,6 +154,17 @@ func Long(t testing.TB, why string) {
 	if testing.Short() {
 		t.Skipf("left out by -short: %s", why)
 	}
+}
+
+// Given returns what the environment variable env holds, and skips t when it is not set; what says what it would be. It is
+// for what is no part of a machine, such as a checkout of somebody else's tests: no requirement, here or in CI.
+func Given(t testing.TB, env, what string) string {
+	t.Helper()
+	v := os.Getenv(env)
+	if v == "" {
+		t.Skipf("%s is not set (to %s)", env, what)
+	}
+	return v
 }
 
 // Eventually waits until cond holds and fails t when it does not within the timeout; msg and args say what was waited

@@ -47,6 +47,9 @@ func (m *Module) Uncapturable() string {
 // notShareable is why nothing was captured of an instance that was told what others must not know.
 const notShareable = "its initialiser was given random bytes or read a clock, which every call would share, and it does not renew itself (export shoal_restored)"
 
+// notItsFiles is why nothing was captured of an instance that counts on the files of its initialiser.
+const notItsFiles = "its initialiser looked for files or left some, and each call has its own"
+
 // Prepare has the engine do what it does once for a module, at its first instance. No code of the guest runs.
 // Preconditions: Uncapturable says nothing.
 func (m *Module) Prepare() *faas.Error {
@@ -83,6 +86,8 @@ func (f *Faaslet) captured() (_ *Captured, why string, _ *faas.Error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
+	case f.files:
+		return nil, notItsFiles, nil
 	case !f.shareable:
 		return nil, notShareable, nil
 	case f.instance.Refused() != 0 || f.host.refused:

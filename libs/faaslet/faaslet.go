@@ -12,6 +12,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/vfs"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -21,6 +22,9 @@ type Setup struct {
 	Memory faas.Size // linear memory, at most; 0 means faas.DefaultMemory
 	// Args and Env are what an initialiser sees of them. A call brings its own, with its hostapi.Call.
 	Args, Env []string
+	// Shared are the files that an initialiser finds; nil is none. What it leaves of its own is gone afterwards. A call brings its
+	// own, with its hostapi.Call.
+	Shared vfs.Shared
 	// Image is what the Faaslet begins from and is reset to: one of the module's, for equal Setups. With nil the Faaslet is
 	// built from the module and never reset.
 	Image *Image
@@ -44,11 +48,12 @@ type Faaslet struct {
 	returned bool        // the guest's function returned in the last call, and with 0
 	refused  uint32      // grows that were refused before the last call
 	image    *capi.Image // what it was restored from, nil when it can't be reset
-	// What initialized found: others may begin from what the initialisers left; it depends on arguments and environment.
-	shareable, own bool
-	birth          Birth         // not changed any more once New has returned
-	waited         time.Duration // of New, for the source of the image
-	reset          ResetResult   // of the last one
+	// What initialized found: others may begin from what the initialisers left; it depends on arguments and environment; they
+	// used files, and so others may not.
+	shareable, own, files bool
+	birth                 Birth         // not changed any more once New has returned
+	waited                time.Duration // of New, for the source of the image
+	reset                 ResetResult   // of the last one
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the
@@ -273,6 +278,6 @@ func (f *Faaslet) Close() {
 // callFor returns the Call that host functions see while no call runs.
 func (f *Faaslet) callFor(ctx context.Context) *hostapi.Call {
 	return hostapi.NewCall(hostapi.CallConfig{
-		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host,
+		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host, Shared: f.setup.Shared,
 	})
 }

@@ -35,6 +35,7 @@ var (
 
 // begin makes c the call that is served; nil for an initialiser.
 func (h *host) begin(ctx context.Context, c *hostapi.Call) {
+	h.end()
 	h.ctx, h.call, h.err, h.refused = ctx, c, nil, false
 	if c != nil {
 		c.Guest = h
@@ -44,8 +45,13 @@ func (h *host) begin(ctx context.Context, c *hostapi.Call) {
 	}
 }
 
-// end forgets the call.
-func (h *host) end() { h.ctx, h.call = nil, nil }
+// end forgets the call, whose files are closed.
+func (h *host) end() {
+	if h.call != nil && h.call.WASI != nil {
+		h.call.WASI.Close()
+	}
+	h.ctx, h.call = nil, nil
+}
 
 // HostCall serves the row with that index.
 func (h *host) HostCall(row uint32, mem []byte, args []capi.Slot) (word uint64, err error) {

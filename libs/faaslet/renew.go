@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -36,13 +37,23 @@ func (f *Faaslet) initialized(ctx context.Context, image *Image) *faas.Error {
 		shareable = answer == wasmbin.RenewsAll || answer == wasmbin.RenewsRuntime && (call == nil || call.WASI.Startup())
 	}
 	f.shareable, f.own = shareable, call != nil && call.WASI.Own()
+	f.files = usedFiles(call)
 	if now := f.host.call; now != nil && now != call { // what the guest's function was told is in its memory too
 		f.own = f.own || now.WASI.Own()
+		f.files = f.files || usedFiles(now)
 	}
-	if image != nil && !shareable {
+	if f.files { // another call has other files, and none of them open
+		f.shareable = false
+	}
+	if image != nil && !f.shareable {
 		image.never.Store(true)
 	}
 	return nil
+}
+
+// usedFiles reports whether a guest found out what files there are, or left some: its memory may count on that.
+func usedFiles(call *hostapi.Call) bool {
+	return call != nil && (call.WASI.Looked() || call.WASI.LeftFiles())
 }
 
 // renew has f, which was restored, renew itself. Preconditions: f.mu is held, and f's host is between begin and end.

@@ -12,6 +12,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -26,6 +27,7 @@ func watRenew(result, init, restored string) string {
 	  (global $n (mut i32) (i32.const 0))
 	  (func $random (drop (call $random_get (i32.const 8) (i32.const 8))))
 	  (func $clock (param i32) (drop (call $clock_time_get (local.get 0) (i64.const 0) (i32.const 16))))
+	  (func $try (param i32) (if (local.get 0) (then (unreachable))))
 	  (func (export "_initialize") %s)
 	  (func (export "shoal_restored") %s (global.set $n (i32.add (global.get $n) (i32.const 1))) %s)
 	  (func (export "handle") (result i32)
@@ -204,5 +206,46 @@ func TestRestoredOfAWrongType(t *testing.T) {
 		if _, err := e.LoadBytes(artefact, wasmbin.Info{}); err == nil || !strings.Contains(err.Error(), "shoal_restored") {
 			t.Errorf("%s: load: %v", x, err)
 		}
+	}
+}
+
+// What an initialiser finds out of files, or leaves of them, is of one call. That there is a root is known to all.
+func TestInitialisersThatUseFiles(t *testing.T) {
+	const guest = `(module
+	  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+	  (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+	  (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+	  (import "wasi_snapshot_preview1" "path_unlink_file" (func $unlink (param i32 i32 i32) (result i32)))
+	  (memory (export "memory") 1)
+	  (data (i32.const 8) "fg")
+	  (func $try (param i32) (if (local.get 0) (then (unreachable))))
+	  (func (export "_initialize") %s)
+	  (func (export "handle")))`
+	for name, c := range map[string]struct {
+		init string
+		want bool
+	}{
+		"none":    {"", true},
+		"a libc":  {"(drop (call $prestat (i32.const 3) (i32.const 16))) (drop (call $prestat (i32.const 4) (i32.const 16)))", true},
+		"looks":   {"(call $try (call $open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))", false},
+		"creates": {"(call $try (call $open (i32.const 3) (i32.const 0) (i32.const 9) (i32.const 1) (i32.const 1) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := load(t, newEngine(t, nil), fmt.Sprintf(guest, c.init))
+			tree := vfstest.New(map[string]string{"f": "text"})
+			captured, why, err := m.Capture(t.Context(), Setup{Shared: tree})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if captured != nil {
+				captured.Close()
+			}
+			if n := tree.Opened.Load(); n != 0 {
+				t.Errorf("%d shared files are still open", n)
+			}
+			if (captured != nil) != c.want || !c.want && why != notItsFiles {
+				t.Errorf("captured: %t, %q", captured != nil, why)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/vfs"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
@@ -19,6 +20,11 @@ type CallConfig struct {
 	MaxLog    int             // bytes of each log stream; 0 means faas.DefaultLog
 	Guest     Guest           // may be set later, on the Call
 	Trace     *Trace          // nil writes nothing down
+
+	Shared     vfs.Shared     // the tenant's files, as they are when the call begins; nil is none
+	FileLimits vfs.Limits     // of the private layer over them; zero is the default
+	Preopens   []wasi.Preopen // nil is the root, as "/"
+	MaxFiles   int            // open descriptors; 0 means faas.OpenFiles
 }
 
 // Guest is what host functions need of the engine. It is valid during a host function of its Faaslet, on its thread.
@@ -71,6 +77,11 @@ func NewCall(cfg CallConfig) *Call {
 		Stdin:  cfg.Input,
 		Stdout: wasi.NewOutput(c.MaxOutput),
 		Stderr: wasi.NewLog(c.MaxLog),
+
+		Shared:     cfg.Shared,
+		FileLimits: cfg.FileLimits,
+		Preopens:   cfg.Preopens,
+		MaxFiles:   cfg.MaxFiles,
 	}
 	if cfg.Kind == faas.Reactor {
 		c.WASI.Stdout.BecomeLog(c.MaxLog)
@@ -103,9 +114,10 @@ func (c *Call) writeOutput(b []byte) error {
 // Finish settles, after the guest has ended, what of its words is output and what is log, and returns them; the caller
 // owns them and must not use c again. kind is the module's, whatever CallConfig said. stdout is the output of a command
 // that did not fail and never called __faasm_write_output, and stdoutLog is empty then: what a failed guest had to say is
-// for its log. err is too_large when the output passed MaxOutput, else nil: a caller with a reason of its own for the call
+// for its log. Its files are gone. err is too_large when the output passed MaxOutput, else nil: a caller with a reason of its own for the call
 // to fail puts that first.
 func (c *Call) Finish(kind faas.Kind, failed bool) (output, stdoutLog, stderrLog []byte, err *faas.Error) {
+	c.WASI.Close()
 	stdout, stderr := c.WASI.Stdout, c.WASI.Stderr
 	stderrLog = stderr.Log()
 	if !c.wrote && kind != faas.Reactor && stdout.Refused() {

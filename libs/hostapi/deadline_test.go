@@ -5,10 +5,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/vfs"
+	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
@@ -16,25 +20,34 @@ import (
 const deadlineSlack = 100 * time.Millisecond
 
 // lengthy returns, for the rows that can take long, arguments that make them take as long as they can, in a memory that is
-// all the body's but its first page.
-func lengthy(r *Row, mem guest.Memory) []uint64 {
+// all the body's but its first page. Descriptor 3 is a directory with
+// many entries, 5 a large shared file, 6 one that is all hole.
+func lengthy(r *Row, mem guest.Memory) [][]uint64 {
 	const first = 4096
 	body := uint64(len(mem) - first)
 	binary.LittleEndian.PutUint32(mem[0:], first) // one buffer
 	binary.LittleEndian.PutUint32(mem[4:], uint32(body))
 	switch r.Name {
 	case "__faasm_read_input", "__faasm_write_output", "random_get":
-		return []uint64{first, body}
+		return [][]uint64{{first, body}}
 	case "fd_read":
-		return []uint64{0, 0, 1, 8}
+		return [][]uint64{{0, 0, 1, 8}, {5, 0, 1, 8}, {6, 0, 1, 8}}
 	case "fd_write":
-		return []uint64{1, 0, 1, 8}
+		return [][]uint64{{1, 0, 1, 8}, {5, 0, 1, 8}, {6, 0, 1, 8}}
+	case "fd_pread", "fd_pwrite":
+		return [][]uint64{{5, 0, 1, 0, 8}, {6, 0, 1, 0, 8}}
+	case "fd_allocate":
+		return [][]uint64{{5, 0, body}, {6, 0, body}}
+	case "fd_filestat_set_size":
+		return [][]uint64{{5, 1}, {6, 0}}
+	case "fd_readdir":
+		return [][]uint64{{3, first, body, 0, 8}}
 	case "poll_oneoff": // an hour's sleep
 		sub := mem[64:][:48]
 		clear(sub)
 		binary.LittleEndian.PutUint32(sub[16:], 1)
 		binary.LittleEndian.PutUint64(sub[24:], uint64(time.Hour))
-		return []uint64{64, 128, 1, 8}
+		return [][]uint64{{64, 128, 1, 8}}
 	}
 	return nil
 }
@@ -45,14 +58,17 @@ func lengthy(r *Row, mem guest.Memory) []uint64 {
 func TestNothingOutlivesItsDeadline(t *testing.T) {
 	mem := guest.Memory(make([]byte, 256<<20))
 	input := make([]byte, len(mem))
+	files := map[string]string{"big": unsafe.String(unsafe.SliceData(input), len(input))}
+	for i := range 200000 {
+		files[fmt.Sprintf("many/%d", i)] = ""
+	}
+	shared := vfstest.New(files)
 	table := New()
 	for i := range table {
 		r := &table[i]
 		t.Run(r.Module+"."+r.Name, func(t *testing.T) {
 			var all [][]uint64
-			if args := lengthy(r, mem); args != nil {
-				all = append(all, args)
-			}
+			all = append(all, lengthy(r, mem)...)
 			for _, v := range extremes {
 				all = append(all, bytesOf(v, len(r.Params)))
 			}
@@ -60,7 +76,7 @@ func TestNothingOutlivesItsDeadline(t *testing.T) {
 				for _, left := range []time.Duration{5 * time.Millisecond, 0} {
 					late := time.Duration(1 << 62)
 					for try := 0; try < 3 && late > deadlineSlack; try++ { // the machine may be busy with something else
-						late = min(late, outlives(t, r, mem, input, args, left))
+						late = min(late, outlives(t, r, mem, shared, input, args, left))
 					}
 					if late > deadlineSlack {
 						t.Errorf("with %x it returned %v after the end of the call, which had %v", args, late, left)
@@ -80,11 +96,16 @@ func bytesOf(v uint64, n int) []uint64 {
 }
 
 // outlives returns by how much a row outlives a call that has so much time left.
-func outlives(t *testing.T, r *Row, mem guest.Memory, input []byte, args []uint64, left time.Duration) time.Duration {
+func outlives(t *testing.T, r *Row, mem guest.Memory, shared vfs.Shared, input []byte, args []uint64, left time.Duration) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), left)
 	defer cancel()
-	c := NewCall(CallConfig{Ctx: ctx, Input: input, MaxOutput: len(mem), MaxLog: len(mem)})
+	c := NewCall(CallConfig{
+		Ctx: ctx, Input: input, MaxOutput: len(mem), MaxLog: len(mem), Shared: shared, FileLimits: vfs.Limits{Bytes: int64(len(mem))},
+		Preopens: []wasi.Preopen{{Name: "/many", Path: "many"}, {Name: "/"}},
+	})
+	defer c.WASI.Close()
+	openBig(t, c)
 	lengthy(r, mem) // what an earlier one may have written over
 	end := time.Now().Add(left)
 	_, err := r.Func(c, mem, raw(args))
@@ -93,6 +114,23 @@ func outlives(t *testing.T, r *Row, mem guest.Memory, input []byte, args []uint6
 		t.Errorf("%v", err)
 	}
 	return late
+}
+
+// openBig opens what lengthy counts on.
+func openBig(t *testing.T, c *Call) {
+	t.Helper()
+	mem := guest.Memory("bighole....")
+	ctx := c.WASI.Ctx
+	c.WASI.Ctx = nil // the call's time may be over, and this has to be done
+	for _, errno := range []wasi.Errno{
+		c.WASI.PathOpen(mem, 4, 0, 0, 3, 0, 1<<28-1, 0, 0, 7), c.WASI.PathOpen(mem, 4, 0, 3, 4, wasi.OpenCreate, 1<<28-1, 0, 0, 7),
+		c.WASI.FdFilestatSetSize(6, 1<<39),
+	} {
+		if errno != wasi.ESUCCESS {
+			t.Fatal(errno)
+		}
+	}
+	c.WASI.Ctx = ctx
 }
 
 // What was interrupted is no output, and what was not is whole.

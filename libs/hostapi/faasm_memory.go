@@ -1,7 +1,10 @@
 package hostapi
 
 import (
+	"math"
+
 	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/wasi"
 )
 
 // Flags of mmap, as in Linux and in Faasm's C library.
@@ -79,24 +82,30 @@ func faasmMemory() []Row {
 // https://man7.org/linux/man-pages/man2/mmap.2.html
 func mmap(c *Call, mem guest.Memory, a Args) (uint64, error) {
 	n, flags, fd, offset := uint64(a.U32(1)), a.U32(3), a.U32(4), a.U64(5)
-	if n == 0 || flags&mapFixed != 0 || offset%4096 != 0 {
+	if n == 0 || flags&mapFixed != 0 || offset%4096 != 0 || offset > math.MaxInt64 {
 		return failed, nil
 	}
 	file := fd != failed && flags&mapAnonymous == 0
-	if file && !c.readable(fd) {
-		return failed, nil
+	if file {
+		if _, errno := c.WASI.ReadAt(fd, nil, 0); errno != wasi.ESUCCESS {
+			return failed, nil
+		}
 	}
 	at, mem, ok, err := c.take(mem, roundUp(n))
 	if err != nil || !ok {
 		return failed, err
 	}
-	if file {
-		if ok, err := c.load(fd, mem[at:at+n], offset); err != nil || !ok {
-			c.pages.give(extent{at, at + roundUp(n)})
-			return failed, err
-		}
+	if !file {
+		return at, nil
 	}
-	return at, nil
+	switch _, errno := c.WASI.ReadAt(fd, mem[at:at+n], int64(offset)); errno {
+	case wasi.ESUCCESS:
+		return at, nil
+	case wasi.EINTR:
+		return 0, wasi.ErrInterrupted
+	}
+	c.pages.give(extent{at, at + roundUp(n)})
+	return failed, nil
 }
 
 // munmap takes pages back: the next mmap of the same call may hand them out, cleared. Parts of what mmap returned may be given
@@ -165,8 +174,3 @@ func brk(c *Call, mem guest.Memory, a Args) (uint64, error) {
 	}
 	return 0, nil
 }
-
-func (c *Call) readable(uint32) bool                      { return false }
-func (c *Call) load(uint32, []byte, uint64) (bool, error) { return false, nil }
-
-const maxDescriptors = 1024

@@ -17,6 +17,14 @@ func faasmStdio() []Row {
 			Doc:        "Write a C string and a newline to stdout; 0, or -1 when stdout takes no more.", Func: puts,
 		},
 		{
+			Module: env, Name: "dup", Group: groupStdio, Params: words("fd"), Results: word, Support: Full,
+			Doc: "Open another descriptor of what `fd` leads to, with the same offset; -1 when `fd` is not open or no number is free.", Func: dup,
+		},
+		{
+			Module: env, Name: "__wasi_fd_dup", Group: groupStdio, Params: words("fd", "out"), Results: word, Support: Full,
+			Doc: "Do as `dup`, write the descriptor to `out` and answer an errno of preview1.", Func: fdDup,
+		},
+		{
 			Module: env, Name: "bzero", Group: groupStdio, Params: words("ptr", "len"), Support: Full,
 			Doc: "Make `len` bytes at `ptr` zero.", Func: bzero("bzero"),
 		},
@@ -36,6 +44,25 @@ func puts(c *Call, mem guest.Memory, a Args) (uint64, error) {
 		return failed, nil
 	}
 	return 0, nil
+}
+
+func dup(c *Call, _ guest.Memory, a Args) (uint64, error) {
+	fd, errno := c.WASI.Dup(a.U32(0))
+	if errno != wasi.ESUCCESS {
+		return failed, nil
+	}
+	return uint64(fd), nil
+}
+
+func fdDup(c *Call, mem guest.Memory, a Args) (uint64, error) {
+	if _, ok := mem.Bytes(a.U32(1), 4); !ok {
+		return uint64(wasi.EFAULT), nil
+	}
+	fd, errno := c.WASI.Dup(a.U32(0))
+	if errno == wasi.ESUCCESS {
+		mem.PutUint32(a.U32(1), fd)
+	}
+	return uint64(errno), nil
 }
 
 func bzero(name string) Func {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
 )
 
@@ -103,7 +104,7 @@ func sysconf(_ *Call, _ guest.Memory, a Args) (uint64, error) {
 	case scClkTck:
 		return 100, nil
 	case scOpenMax:
-		return maxDescriptors, nil
+		return faas.OpenFiles, nil
 	case scPageSize:
 		return pageSize, nil
 	case scProcessorsIn, scProcessorsOn:
@@ -160,7 +161,7 @@ func getrlimit(_ *Call, mem guest.Memory, a Args) (uint64, error) {
 	}
 	limit := uint64(rlimNone)
 	if a.U32(0) == rlimFiles {
-		limit = maxDescriptors
+		limit = faas.OpenFiles
 	}
 	binary.LittleEndian.PutUint64(b, limit)
 	binary.LittleEndian.PutUint64(b[8:], limit)

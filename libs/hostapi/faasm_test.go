@@ -26,7 +26,7 @@ func TestFixedAnswers(t *testing.T) {
 			t.Errorf("%s = %#x", name, got)
 		}
 	}
-	for name, want := range map[uint64]uint64{scPageSize: 65536, scProcessorsOn: 1, scOpenMax: maxDescriptors, 7777: none} {
+	for name, want := range map[uint64]uint64{scPageSize: 65536, scProcessorsOn: 1, scOpenMax: faas.OpenFiles, 7777: none} {
 		if got := must(t, c, nil, "sysconf", name); got != want {
 			t.Errorf("sysconf(%d) = %d", name, got)
 		}
@@ -75,7 +75,7 @@ func TestSystemTexts(t *testing.T) {
 	}
 	must(t, c, mem, "getrlimit", 7, 16)
 	must(t, c, mem, "getrlimit", 0, 0)
-	if binary.LittleEndian.Uint64(mem[16:]) != maxDescriptors || binary.LittleEndian.Uint64(mem[8:]) != rlimNone {
+	if binary.LittleEndian.Uint64(mem[16:]) != faas.OpenFiles || binary.LittleEndian.Uint64(mem[8:]) != rlimNone {
 		t.Error("getrlimit")
 	}
 	mem[999] = 'x'

@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
@@ -109,6 +113,54 @@ func TestSbrk(t *testing.T) {
 	g.Grow(1)
 	if must(t, c, g.mem, "brk", 9*pageSize) != none {
 		t.Error("brk past what the guest took itself")
+	}
+}
+
+// TestMmapOfFiles maps a shared file, whole, in part, and past its end.
+func TestMmapOfFiles(t *testing.T) {
+	g := newGuest(1, 20)
+	text := strings.Repeat("0123456789abcdef", 1000)
+	tree := vfstest.New(map[string]string{"data/f": text})
+	c := NewCall(CallConfig{Guest: g, Shared: tree})
+	defer c.WASI.Close()
+	copy(g.mem, "data/f")
+	if errno := wasi.Errno(must(t, c, g.mem, "path_open", 3, 0, 0, 6, 0, wasi.RightRead|wasi.RightSeek, 0, 0, 100)); errno != wasi.ESUCCESS {
+		t.Fatal(errno)
+	}
+	fd, _ := g.mem.Uint32(100)
+	read := func(n, offset uint64) string {
+		at := must(t, c, g.mem, "mmap", 0, n, 1, 2, uint64(fd), offset)
+		if at == none {
+			t.Fatalf("%d bytes at %d are not mapped", n, offset)
+		}
+		return strings.TrimRight(string(g.mem[at:at+roundUp(n)]), "\x00")
+	}
+	if read(uint64(len(text)), 0) != text || read(1<<17, 4096) != text[4096:] || read(10, 8192) != text[8192:8202] || read(5, 1<<20) != "" {
+		t.Error("other bytes are mapped")
+	}
+	if errno := wasi.Errno(must(t, c, g.mem, "fd_close", uint64(fd))); errno != wasi.ESUCCESS {
+		t.Fatal(errno)
+	}
+	size := len(g.mem)
+	if got := must(t, c, g.mem, "mmap", 0, 10, 1, 2, uint64(fd), 0); got != none || len(g.mem) != size {
+		t.Errorf("a closed file: %#x", got)
+	}
+}
+
+func TestDup(t *testing.T) {
+	c := NewCall(CallConfig{Kind: faas.Reactor})
+	mem := make(guest.Memory, 64)
+	if fd := must(t, c, mem, "dup", 2); fd != 4 || printTo(t, c, fd, "said") != wasi.ESUCCESS {
+		t.Errorf("dup(2) = %d", fd)
+	}
+	if must(t, c, mem, "dup", 77) != none || wasi.Errno(must(t, c, mem, "__wasi_fd_dup", 77, 8)) != wasi.EBADF || wasi.Errno(must(t, c, mem, "__wasi_fd_dup", 2, 61)) != wasi.EFAULT {
+		t.Error("what is not open, or has no place")
+	}
+	if errno := wasi.Errno(must(t, c, mem, "__wasi_fd_dup", 2, 8)); errno != wasi.ESUCCESS || mem[8] != 5 {
+		t.Errorf("__wasi_fd_dup: %v, %d", errno, mem[8])
+	}
+	if _, _, stderr, _ := c.Finish(faas.Reactor, false); string(stderr) != "said" {
+		t.Errorf("stderr %q", stderr)
 	}
 }
 

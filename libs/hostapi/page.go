@@ -67,7 +67,7 @@ var groups = []struct{ name, title, text string }{
 	{groupProcess, "Process", "What a process has and a Faaslet has not."},
 	{groupSingle, "Threads and migration", "What has nothing to do in a Faaslet."},
 	{groupMisc, "Miscellaneous", "Faasm's functions that belong nowhere else."},
-	{groupWASI, "WASI preview1", "All 46 functions, ours. Each name leads to its specification."},
+	{groupWASI, "WASI preview1", "All 46 functions, ours. Each name leads to its specification; what files a call has is in [wasi.md](wasi.md)."},
 }
 
 // Markdown returns docs/host-interface.md: the same bytes for the same table.

@@ -16,6 +16,8 @@ env.mmap                                       i32 i32 i32 i32 i32 i64 -> i32
 env.munmap                                     i32 i32 -> i32
 env.__faasm_memory_layout_protection
 env.puts                                       i32 -> i32
+env.dup                                        i32 -> i32
+env.__wasi_fd_dup                              i32 i32 -> i32
 env.bzero                                      i32 i32
 env.explicit_bzero                             i32 i32
 env.__faasm_conf_flag                          i32 -> i32

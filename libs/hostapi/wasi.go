@@ -101,7 +101,7 @@ func wasiPoll() []Row {
 			Params:     []Param{{"in", I32}, {"out", I32}, {"nsubscriptions", I32}, {"nevents", I32}},
 			Results:    []ValType{I32},
 			Support:    Partial,
-			Limitation: "at most 4096 subscriptions; clocks realtime and monotonic; descriptors are stdio, always ready",
+			Limitation: "at most 4096 subscriptions; clocks realtime and monotonic; descriptors are stdio and files, always ready",
 			Doc:        "Wait for clocks and descriptors and write an event for each that is ready.",
 			Func: func(c *Call, mem guest.Memory, a Args) (uint64, error) {
 				errno, err := c.WASI.PollOneoff(mem, a.U32(0), a.U32(1), a.U32(2), a.U32(3))

@@ -9,8 +9,8 @@ func wasiFile() []Row {
 			Module: preview1, Name: "fd_advise", Group: groupWASI,
 			Params:     []Param{{"fd", I32}, {"offset", I64}, {"len", I64}, {"advice", I32}},
 			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "ESPIPE on stdio: there are no files yet",
+			Support:    Ignored,
+			Limitation: "files are in memory, or in a cache on the machine; stdio is ESPIPE",
 			Doc:        "Tell how a range of a file will be used.",
 			Func: func(c *Call, _ guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdAdvise(a.U32(0), a.U64(1), a.U64(2), a.U32(3))), nil
@@ -18,11 +18,10 @@ func wasiFile() []Row {
 		},
 		{
 			Module: preview1, Name: "fd_allocate", Group: groupWASI,
-			Params:     []Param{{"fd", I32}, {"offset", I64}, {"len", I64}},
-			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "ESPIPE on stdio: there are no files yet",
-			Doc:        "Make sure that a range of a file has space.",
+			Params:  []Param{{"fd", I32}, {"offset", I64}, {"len", I64}},
+			Results: []ValType{I32},
+			Support: Full,
+			Doc:     "Make sure that a range of a file has space; EDQUOT beyond the limit of the call.",
 			Func: func(c *Call, _ guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdAllocate(a.U32(0), a.U64(1), a.U64(2))), nil
 			},
@@ -31,8 +30,8 @@ func wasiFile() []Row {
 			Module: preview1, Name: "fd_datasync", Group: groupWASI,
 			Params:     []Param{{"fd", I32}},
 			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "EINVAL on stdio: there are no files yet",
+			Support:    Ignored,
+			Limitation: "a call's files end with it, there is no device; stdio is EINVAL",
 			Doc:        "Make the data of a file safe on its device.",
 			Func: func(c *Call, _ guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdDatasync(a.U32(0))), nil
@@ -42,8 +41,8 @@ func wasiFile() []Row {
 			Module: preview1, Name: "fd_sync", Group: groupWASI,
 			Params:     []Param{{"fd", I32}},
 			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "EINVAL on stdio: there are no files yet",
+			Support:    Ignored,
+			Limitation: "a call's files end with it, there is no device; stdio is EINVAL",
 			Doc:        "Make the data and attributes of a file safe on its device.",
 			Func: func(c *Call, _ guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdSync(a.U32(0))), nil
@@ -51,22 +50,20 @@ func wasiFile() []Row {
 		},
 		{
 			Module: preview1, Name: "fd_filestat_set_size", Group: groupWASI,
-			Params:     []Param{{"fd", I32}, {"size", I64}},
-			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "EINVAL on stdio: there are no files yet",
-			Doc:        "Set the size of a file.",
+			Params:  []Param{{"fd", I32}, {"size", I64}},
+			Results: []ValType{I32},
+			Support: Full,
+			Doc:     "Set the size of a file.",
 			Func: func(c *Call, _ guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdFilestatSetSize(a.U32(0), a.U64(1))), nil
 			},
 		},
 		{
 			Module: preview1, Name: "fd_filestat_set_times", Group: groupWASI,
-			Params:     []Param{{"fd", I32}, {"atim", I64}, {"mtim", I64}, {"fst_flags", I32}},
-			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "ENOTSUP on stdio: there are no files yet",
-			Doc:        "Set the times of a file.",
+			Params:  []Param{{"fd", I32}, {"atim", I64}, {"mtim", I64}, {"fst_flags", I32}},
+			Results: []ValType{I32},
+			Support: Full,
+			Doc:     "Set the times of a file.",
 			Func: func(c *Call, _ guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdFilestatSetTimes(a.U32(0), a.U64(1), a.U64(2), a.U32(3))), nil
 			},
@@ -75,8 +72,8 @@ func wasiFile() []Row {
 			Module: preview1, Name: "fd_pread", Group: groupWASI,
 			Params:     []Param{{"fd", I32}, {"iovs", I32}, {"iovs_len", I32}, {"offset", I64}, {"nread", I32}},
 			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "ESPIPE on stdio: there are no files yet",
+			Support:    Partial,
+			Limitation: "at most 1024 buffers and less than 4 GiB in all",
 			Doc:        "Read from a file at an offset.",
 			Func: func(c *Call, mem guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdPread(mem, a.U32(0), a.U32(1), a.U32(2), a.U64(3), a.U32(4))), nil
@@ -86,8 +83,8 @@ func wasiFile() []Row {
 			Module: preview1, Name: "fd_pwrite", Group: groupWASI,
 			Params:     []Param{{"fd", I32}, {"iovs", I32}, {"iovs_len", I32}, {"offset", I64}, {"nwritten", I32}},
 			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "ESPIPE on stdio: there are no files yet",
+			Support:    Partial,
+			Limitation: "at most 1024 buffers and less than 4 GiB in all",
 			Doc:        "Write to a file at an offset.",
 			Func: func(c *Call, mem guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdPwrite(mem, a.U32(0), a.U32(1), a.U32(2), a.U64(3), a.U32(4))), nil
@@ -95,11 +92,10 @@ func wasiFile() []Row {
 		},
 		{
 			Module: preview1, Name: "fd_readdir", Group: groupWASI,
-			Params:     []Param{{"fd", I32}, {"buf", I32}, {"buf_len", I32}, {"cookie", I64}, {"bufused", I32}},
-			Results:    []ValType{I32},
-			Support:    Errno,
-			Limitation: "ENOTDIR on stdio: there are no files yet",
-			Doc:        "Read the entries of a directory.",
+			Params:  []Param{{"fd", I32}, {"buf", I32}, {"buf_len", I32}, {"cookie", I64}, {"bufused", I32}},
+			Results: []ValType{I32},
+			Support: Full,
+			Doc:     "Read the entries of a directory; a cookie stays valid whatever changes in it.",
 			Func: func(c *Call, mem guest.Memory, a Args) (uint64, error) {
 				return uint64(c.WASI.FdReaddir(mem, a.U32(0), a.U32(1), a.U32(2), a.U64(3), a.U32(4))), nil
 			},

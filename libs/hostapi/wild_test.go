@@ -11,6 +11,7 @@ import (
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
@@ -30,29 +31,67 @@ var results = map[string]func(mem guest.Memory, a Args) []span{
 	"clock_res_get":      func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), 8}} },
 	"clock_time_get":     func(_ guest.Memory, a Args) []span { return []span{{u(a, 2), 8}} },
 	"random_get":         func(_ guest.Memory, a Args) []span { return []span{{u(a, 0), u(a, 1)}} },
-	"fd_write":           func(_ guest.Memory, a Args) []span { return []span{{u(a, 3), 4}} },
-	"fd_fdstat_get":      func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), 24}} },
-	"fd_filestat_get":    func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), 64}} },
-	"bzero":              at(0, 1),
-	"explicit_bzero":     at(0, 1),
-	"uname":              func(_ guest.Memory, a Args) []span { return []span{{u(a, 0), utsFields * utsLen}} },
-	"gethostname":        func(_ guest.Memory, a Args) []span { return []span{{u(a, 0), 6}} },
-	"confstr":            func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), min(u(a, 2), 14)}} },
-	"getrlimit":          func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), 16}} },
-	"poll_oneoff":        func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), u(a, 2) * 32}, {u(a, 3), 4}} },
+	"fd_write":           at(3, 4),
+	"fd_fdstat_get":      at(1, 24),
+	"fd_filestat_get":    at(1, 64),
+	"fd_seek":            at(3, 8),
+	"fd_tell":            at(1, 8),
+	"fd_pwrite":          at(4, 4),
+	"fd_prestat_get":     at(1, 8),
+	"path_filestat_get":  at(4, 64),
+	"path_open":          at(8, 4),
+	// Only so many bytes as the name has, as much of the target, entries to the end of the buffer.
+	"fd_prestat_dir_name": func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), min(u(a, 2), 1)}} },
+	"path_readlink":       func(_ guest.Memory, a Args) []span { return []span{{u(a, 3), min(u(a, 4), 1)}, {u(a, 5), 4}} },
+	"fd_readdir":          func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), u(a, 2)}, {u(a, 4), 4}} },
+	"__wasi_fd_dup":       at(1, 4),
+	"bzero":               sized(0, 1),
+	"explicit_bzero":      sized(0, 1),
+	"uname":               func(_ guest.Memory, a Args) []span { return []span{{u(a, 0), utsFields * utsLen}} },
+	"gethostname":         func(_ guest.Memory, a Args) []span { return []span{{u(a, 0), 6}} },
+	"confstr":             func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), min(u(a, 2), 14)}} },
+	"getrlimit":           func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), 16}} },
+	"poll_oneoff":         func(_ guest.Memory, a Args) []span { return []span{{u(a, 1), u(a, 2) * 32}, {u(a, 3), 4}} },
 }
 
 // u returns parameter i, an i32, as a 64-bit number.
 func u(a Args, i int) uint64 { return uint64(a.U32(i)) }
 
-// at returns the result of a row that writes as many bytes as one parameter says to where the other does.
-func at(ptr, n int) func(guest.Memory, Args) []span {
+// sized returns the result of a row that writes as many bytes as one parameter says to where the other does.
+func sized(ptr, n int) func(guest.Memory, Args) []span {
 	return func(_ guest.Memory, a Args) []span { return []span{{u(a, ptr), u(a, n)}} }
 }
 
 // two returns the results of a row that writes n bytes at each of its two parameters.
 func two(n uint64) func(guest.Memory, Args) []span {
 	return func(_ guest.Memory, a Args) []span { return []span{{u(a, 0), n}, {u(a, 1), n}} }
+}
+
+// at returns the result of a row that writes n bytes at its parameter i.
+func at(i int, n uint64) func(guest.Memory, Args) []span {
+	return func(_ guest.Memory, a Args) []span { return []span{{u(a, i), n}} }
+}
+
+// wildFiles are shared files with the names that wild pointers find in a memory of '?', and others.
+var wildFiles = map[string]string{"?": "a file", "???????/x": "in a directory", "file": strings.Repeat("0123456789", 6)}
+
+// wildCall returns a call with files: 3 is the root, 4 a file, 5 a directory, and 64 '?' are a symbolic link to "?".
+func wildCall(t *testing.T, cfg CallConfig) (*Call, *vfstest.Tree) {
+	t.Helper()
+	tree := vfstest.New(wildFiles)
+	cfg.Shared = tree
+	c := NewCall(cfg)
+	mem := guest.Memory("file" + strings.Repeat("?", 64) + "\x00\x00\x00\x00")
+	const all = 1<<28 - 1 // rights
+	for _, errno := range []wasi.Errno{
+		c.WASI.PathOpen(mem, 3, 0, 0, 4, 0, all, 0, 0, 68), c.WASI.PathOpen(mem, 3, 0, 4, 7, 0, all&^wasi.RightWrite, all, 0, 68),
+		c.WASI.PathSymlink(mem, 4, 1, 3, 4, 64),
+	} {
+		if errno != wasi.ESUCCESS {
+			t.Fatal(errno)
+		}
+	}
+	return c, tree
 }
 
 // throw runs a row with args in a call of its own and fails when it panics, traps without need, blocks, or writes where it
@@ -71,7 +110,7 @@ func throw(t *testing.T, r *Row, mem guest.Memory, args []uint64) {
 		cancel()
 		cfg.Ctx = ctx
 	}
-	c := NewCall(cfg)
+	c, tree := wildCall(t, cfg)
 	before := bytes.Clone(mem)
 	defer func() {
 		if p := recover(); p != nil {
@@ -82,13 +121,16 @@ func throw(t *testing.T, r *Row, mem guest.Memory, args []uint64) {
 	if err != nil && !isEnd(r, err) {
 		t.Fatalf("%s%v: %v", r.Name, args[:len(r.Params)], err)
 	}
-	if r.Name == "fd_read" {
+	if r.Name == "fd_read" || r.Name == "fd_pread" {
 		checkRead(t, c, before, mem, a)
 		return
 	}
 	checkOutside(t, r, before, mem, a)
 	if out, stdout, stderr, _ := c.Finish(faas.Command, false); len(out) > 64 || len(stdout) > 128 || len(stderr) > 128 {
 		t.Fatalf("%s%v: %d, %d and %d bytes pass the limits", r.Name, args[:len(r.Params)], len(out), len(stdout), len(stderr))
+	}
+	if n := tree.Opened.Load(); n != 0 {
+		t.Fatalf("%s%v: %d shared files are still open", r.Name, args[:len(r.Params)], n)
 	}
 }
 
@@ -121,7 +163,7 @@ func checkOutside(t *testing.T, r *Row, before, after guest.Memory, a Args) {
 	}
 }
 
-// checkRead fails when fd_read changed more bytes than stdin has and its count needs.
+// checkRead fails when fd_read or fd_pread changed more bytes than stdin or the file has and its count needs.
 func checkRead(t *testing.T, c *Call, before, after guest.Memory, a Args) {
 	t.Helper()
 	changed := 0
@@ -153,15 +195,20 @@ func TestWildPointers(t *testing.T) {
 			}
 			try(args)
 			for j := range n {
-				one := []uint64{1, 1, 1, 64, 64, 64, 64, 64, 64}[:n:n]
-				one[j] = v
-				try(one)
+				for _, fd := range []uint64{1, 3, 4, 5} {
+					one := []uint64{fd, 1, 1, 64, 64, 64, 64, 64, 64}[:n:n]
+					one[j] = v
+					try(one)
+				}
 			}
 		}
 		for range 500 {
 			args := make([]uint64, n)
 			for j := range args {
 				args[j] = extremes[rnd.IntN(len(extremes))]
+			}
+			if n > 0 && rnd.IntN(2) == 0 { // what is open
+				args[0] = 3 + uint64(rnd.IntN(3))
 			}
 			try(args)
 		}
@@ -197,6 +244,15 @@ func fuzz(f *testing.F, rows []Row) {
 			seed = binary.LittleEndian.AppendUint64(seed, j)
 		}
 		f.Add(uint8(i), append(seed, bytes.Repeat([]byte{1, 0, 0, 0}, 64)...))
+		// The root, a file and a directory, with paths and buffers that are there.
+		for fd := range uint64(3) {
+			seed = binary.LittleEndian.AppendUint64(nil, 3+fd)
+			for j := range uint64(maxParams - 1) {
+				seed = binary.LittleEndian.AppendUint64(seed, []uint64{0, 1, 4, 8, 64, 128, 7, 32}[j])
+			}
+			f.Add(uint8(i), append(seed, []byte(strings.Repeat("?", 64)+"file/../x")...))
+			f.Add(uint8(i), append(seed, make([]byte, 200)...))
+		}
 	}
 	f.Fuzz(func(t *testing.T, row uint8, data []byte) {
 		args := make([]uint64, maxParams)

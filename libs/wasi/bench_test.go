@@ -77,12 +77,20 @@ func TestNoAllocations(t *testing.T) {
 	mem := make(guest.Memory, 4096)
 	put(t, mem, 0, words(64, 64))
 	put(t, mem, 200, onFd(1, eventFdRead, 0))
+	put(t, mem, 900, []byte("f"))
+	if errno := s.PathOpen(mem, 3, 0, 900, 1, OpenCreate, rightsFile, 0, 0, 904); errno != ESUCCESS {
+		t.Fatal(errno)
+	}
 	for name, f := range map[string]func(){
-		"fd_write":       func() { s.FdWrite(mem, 1, 0, 1, 16) },
-		"fd_read":        func() { s.FdRead(mem, 0, 0, 1, 16) },
-		"clock_time_get": func() { s.ClockTimeGet(mem, ClockMonotonic, 0, 16) },
-		"random_get":     func() { _, _ = s.RandomGet(mem, 1024, 32) },
-		"poll_oneoff":    func() { _, _ = s.PollOneoff(mem, 200, 300, 1, 400) },
+		"fd_pwrite":       func() { s.FdPwrite(mem, 4, 0, 1, 0, 16) },
+		"fd_pread":        func() { s.FdPread(mem, 4, 0, 1, 0, 16) },
+		"fd_filestat_get": func() { s.FdFilestatGet(mem, 4, 1024) },
+		"fd_readdir":      func() { s.FdReaddir(mem, 3, 1024, 100, 0, 16) },
+		"fd_write":        func() { s.FdWrite(mem, 1, 0, 1, 16) },
+		"fd_read":         func() { s.FdRead(mem, 0, 0, 1, 16) },
+		"clock_time_get":  func() { s.ClockTimeGet(mem, ClockMonotonic, 0, 16) },
+		"random_get":      func() { _, _ = s.RandomGet(mem, 1024, 32) },
+		"poll_oneoff":     func() { _, _ = s.PollOneoff(mem, 200, 300, 1, 400) },
 	} {
 		put(t, mem, 200, onFd(1, eventFdRead, 0))
 		if n := testing.AllocsPerRun(100, f); n != 0 {

@@ -9,8 +9,12 @@
 //
 // Descriptors 0, 1 and 2 are open and behave like pipes: file type unknown, not seekable (ESPIPE), not a terminal, so that
 // C libraries buffer their output in full. Descriptor 0 ends (reads answer 0 bytes) after the last byte of stdin and never
-// blocks. There is no other descriptor: no preopened directory, no file, no socket. Functions for those answer the errno
-// that POSIX has for the situation, never a trap.
+// blocks. Descriptor 3 is the root directory, by the name "/": C libraries find it by FdPrestatGet, and take paths from there.
+// Its files are the tenant's shared files, under a layer of the call's own; package vfs has them. There are no sockets:
+// functions for those answer the errno that POSIX has for the situation, never a trap.
+//
+// A descriptor is the lowest number that is free. It has rights, which are checked first: a right that is missing is ENOTCAPABLE,
+// where POSIX has EBADF or EACCES. Reading, writing or seeking a directory is EISDIR, whatever its rights.
 //
 // # Pointers
 //

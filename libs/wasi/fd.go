@@ -1,8 +1,11 @@
 package wasi
 
-import "github.com/shoal-run/shoal/libs/guest"
+import (
+	"github.com/shoal-run/shoal/libs/guest"
+	"github.com/shoal-run/shoal/libs/vfs"
+)
 
-// FdClose closes a descriptor. Closing stdin, stdout or stderr is allowed; what was written stays.
+// FdClose closes a descriptor. Closing stdin, stdout, stderr or a preopened directory is allowed; what was written stays.
 //
 // Parameters
 //   - fd: the descriptor
@@ -13,16 +16,15 @@ import "github.com/shoal-run/shoal/libs/guest"
 // Nothing in memory changes. It is close in POSIX. See
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_close
 func (s *System) FdClose(fd uint32) Errno {
-	f := s.open(fd)
-	if f == nil {
+	if s.open(fd) == nil {
 		return EBADF
 	}
-	*f = file{}
+	s.release(fd)
 	return ESUCCESS
 }
 
-// FdRead reads into a list of buffers, in order, until they are full or the input ends. It never blocks; at the end of the
-// input it reads 0 bytes.
+// FdRead reads into a list of buffers, in order, until they are full or the input or file ends. It never blocks, but for a
+// shared file that is fetched the first time; at the end it reads 0 bytes. In a file it moves the offset.
 //
 // Parameters
 //   - fd: the descriptor
@@ -32,9 +34,11 @@ func (s *System) FdClose(fd uint32) Errno {
 //
 // Errors
 //   - EBADF: fd is not open, or is stdout or stderr
-//   - ENOTCAPABLE: the guest gave up the right to read
+//   - EISDIR: fd is a directory
+//   - ENOTCAPABLE: fd has not the right to read
 //   - EINVAL: more than 1024 buffers, or 4 GiB or more in all
 //   - EFAULT: the list, a buffer or nread is out of bounds; nothing was read
+//   - EIO: a shared file can't be fetched
 //   - EINTR: the call ended meanwhile; what was read is of no use
 //
 // Memory after FdRead(mem, 0, 1, 2, 26) with Stdin = "wazero" and buffers of 4 and 3 bytes at 18 and 23:
@@ -49,8 +53,11 @@ func (s *System) FdClose(fd uint32) Errno {
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_read
 func (s *System) FdRead(mem guest.Memory, fd, iovs, iovsLen, nread uint32) Errno {
 	f := s.open(fd)
-	if f == nil || f.source != stdin {
+	if f == nil || f.source == stdout || f.source == stderr {
 		return EBADF
+	}
+	if f.source == directory {
+		return EISDIR
 	}
 	if f.rights&RightRead == 0 {
 		return ENOTCAPABLE
@@ -62,28 +69,64 @@ func (s *System) FdRead(mem guest.Memory, fd, iovs, iovsLen, nread uint32) Errno
 	if _, ok := mem.Bytes(nread, 4); !ok {
 		return EFAULT
 	}
+	var n uint32
+	if f.source == regular {
+		if n, errno = s.readFile(&v, f.file, f.pos); errno == ESUCCESS {
+			f.pos += int64(n)
+		}
+	} else {
+		n, errno = s.readStdin(&v)
+	}
+	if errno == ESUCCESS {
+		mem.PutUint32(nread, n)
+	}
+	return errno
+}
+
+// readStdin reads from stdin into buffers.
+func (s *System) readStdin(v *iovecs) (uint32, Errno) {
 	from := s.stdinPos
 	for i := range v.len() {
 		b, ok := v.buffer(i)
 		if !ok { // this very read changed the list
 			s.stdinPos = from
-			return EFAULT
+			return 0, EFAULT
 		}
 		n := min(len(b), len(s.Stdin)-s.stdinPos)
 		if !s.Copy(b[:n], s.Stdin[s.stdinPos:][:n]) {
 			s.stdinPos = from
-			return EINTR
+			return 0, EINTR
 		}
 		s.stdinPos += n
 		if n < len(b) {
 			break
 		}
 	}
-	mem.PutUint32(nread, uint32(s.stdinPos-from))
-	return ESUCCESS
+	return uint32(s.stdinPos - from), ESUCCESS
 }
 
-// FdWrite writes a list of buffers, in order, whole or not at all.
+// readFile reads from a file into buffers, from an offset on.
+func (s *System) readFile(v *iovecs, f *file, pos int64) (total uint32, _ Errno) {
+	for i := range v.len() {
+		b, ok := v.buffer(i)
+		if !ok { // this very read changed the list
+			return 0, EFAULT
+		}
+		n, errno := f.handle.ReadAt(s.ctx(), b, pos)
+		if errno != vfs.OK {
+			return 0, errnoOf(errno)
+		}
+		total += uint32(n)
+		pos += int64(n)
+		if n < len(b) {
+			break
+		}
+	}
+	return total, ESUCCESS
+}
+
+// FdWrite writes a list of buffers, in order: to stdout and stderr whole or not at all, to a file as much as its limit has room
+// for. In a file it moves the offset, which is the end of the file before the write when the flag append is set.
 //
 // Parameters
 //   - fd: the descriptor
@@ -93,11 +136,14 @@ func (s *System) FdRead(mem guest.Memory, fd, iovs, iovsLen, nread uint32) Errno
 //
 // Errors
 //   - EBADF: fd is not open, or is stdin
-//   - ENOTCAPABLE: the guest gave up the right to write
+//   - EISDIR: fd is a directory
+//   - ENOTCAPABLE: fd has not the right to write
 //   - EINVAL: more than 1024 buffers, or 4 GiB or more in all
 //   - EFAULT: the list, a buffer or nwritten is out of bounds; nothing was written
 //   - EFBIG: the stream is the call's output and has no room for all of it; nothing was written. A log takes everything
-//     and drops what is over its limit
+//     and drops what is over its limit. Or a file would have more than 1 TiB
+//   - EDQUOT, ENOSPC: the limit of bytes, or of files, has no room for any of it
+//   - EIO: a shared file that is changed can't be fetched
 //   - EINTR: the call ended meanwhile
 //
 // Memory after FdWrite(mem, 1, 1, 2, 26), which wrote "sho" from 17 and "al" from 21:
@@ -113,6 +159,9 @@ func (s *System) FdWrite(mem guest.Memory, fd, iovs, iovsLen, nwritten uint32) E
 	if f == nil || f.source == stdin {
 		return EBADF
 	}
+	if f.source == directory {
+		return EISDIR
+	}
 	if f.rights&RightWrite == 0 {
 		return ENOTCAPABLE
 	}
@@ -123,7 +172,16 @@ func (s *System) FdWrite(mem guest.Memory, fd, iovs, iovsLen, nwritten uint32) E
 	if _, ok := mem.Bytes(nwritten, 4); !ok {
 		return EFAULT
 	}
-	if out := s.stream(f); out != nil {
+	n := v.total
+	if f.source == regular {
+		if f.flags&FlagAppend != 0 {
+			f.pos = f.handle.Size()
+		}
+		if n, errno = s.writeFile(&v, f.file, f.pos); errno != ESUCCESS {
+			return errno
+		}
+		f.pos += int64(n)
+	} else if out := s.stream(f.file); out != nil {
 		if !out.admit(uint64(v.total)) {
 			return EFBIG
 		}
@@ -134,45 +192,26 @@ func (s *System) FdWrite(mem guest.Memory, fd, iovs, iovsLen, nwritten uint32) E
 			}
 		}
 	}
-	mem.PutUint32(nwritten, v.total)
+	mem.PutUint32(nwritten, n)
 	return ESUCCESS
 }
 
-// FdSeek moves the offset of a descriptor. stdin, stdout and stderr have none.
-//
-// Parameters
-//   - fd: the descriptor
-//   - offset: how far to move, in bytes
-//   - whence: from where: 0 the start, 1 the present offset, 2 the end
-//   - newoffset: where the new offset would be written, 8 bytes, in bytes from the start
-//
-// Errors
-//   - EBADF: fd is not open
-//   - EINVAL: whence is none of the above
-//   - ESPIPE: always, else
-//
-// Nothing in memory changes. It is lseek in POSIX. See
-// https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_seek
-func (s *System) FdSeek(mem guest.Memory, fd uint32, offset int64, whence, newoffset uint32) Errno {
-	if whence > 2 {
-		return s.only(fd, EINVAL)
+// writeFile writes buffers to a file, from an offset on. It fails only when nothing was written.
+func (s *System) writeFile(v *iovecs, f *file, pos int64) (total uint32, _ Errno) {
+	for i := range v.len() {
+		b, _ := v.buffer(i)
+		n, errno := f.handle.WriteAt(s.ctx(), b, pos)
+		if errno != vfs.OK && (total == 0 || errno == vfs.EINTR) {
+			return 0, errnoOf(errno)
+		}
+		total += uint32(n)
+		pos += int64(n)
+		if n < len(b) {
+			break
+		}
 	}
-	return s.only(fd, ESPIPE)
+	return total, ESUCCESS
 }
-
-// FdTell tells the offset of a descriptor. stdin, stdout and stderr have none.
-//
-// Parameters
-//   - fd: the descriptor
-//   - offset: where it would be written, 8 bytes, in bytes from the start
-//
-// Errors
-//   - EBADF: fd is not open
-//   - ESPIPE: always, else
-//
-// Nothing in memory changes. It is lseek(fd, 0, SEEK_CUR) in POSIX. See
-// https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_tell
-func (s *System) FdTell(mem guest.Memory, fd, offset uint32) Errno { return s.only(fd, ESPIPE) }
 
 // FdRenumber moves a descriptor to another number, which is closed first; the old number is free then. Afterwards, for
 // example, what is written to descriptor 1 goes to stderr.
@@ -187,12 +226,15 @@ func (s *System) FdTell(mem guest.Memory, fd, offset uint32) Errno { return s.on
 // Nothing in memory changes. It is dup2 followed by close in POSIX. See
 // https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_renumber
 func (s *System) FdRenumber(fd, to uint32) Errno {
-	f, t := s.open(fd), s.open(to)
-	if f == nil || t == nil {
+	if s.open(fd) == nil || s.open(to) == nil {
 		return EBADF
 	}
-	if f != t {
-		*t, *f = *f, file{}
+	if fd != to {
+		moved := s.table[fd]
+		moved.refs++
+		s.release(to)
+		s.table[to] = moved
+		s.release(fd)
 	}
 	return ESUCCESS
 }

@@ -8,7 +8,8 @@ const (
 	filestatSize = 64
 )
 
-// FdFdstatGet writes the type, flags and rights of a descriptor.
+// FdFdstatGet writes the type, flags and rights of a descriptor: unknown for stdin, stdout and stderr, 3 for a directory, 4 for a
+// regular file.
 //
 // Parameters
 //   - fd: the descriptor
@@ -38,14 +39,26 @@ func (s *System) FdFdstatGet(mem guest.Memory, fd, stat uint32) Errno {
 	}
 	clear(b)
 	m := guest.Memory(b)
-	m.PutUint8(0, uint8(FileTypeUnknown))
+	m.PutUint8(0, uint8(f.fileType()))
 	m.PutUint16(2, f.flags)
 	m.PutUint64(8, f.rights)
+	m.PutUint64(16, f.inheriting)
 	return ESUCCESS
 }
 
-// FdFdstatSetFlags sets the flags of a descriptor. stdin, stdout and stderr remember them; none changes what they do, as
-// they never block and have nothing to synchronise.
+// fileType returns the type of what f leads to.
+func (f *file) fileType() FileType {
+	switch f.source {
+	case regular:
+		return FileTypeRegularFile
+	case directory:
+		return FileTypeDirectory
+	}
+	return FileTypeUnknown
+}
+
+// FdFdstatSetFlags sets the flags of a descriptor, and of those made of it by Dup. With append, each write to a file goes to its
+// end; the others are remembered and change nothing, as no file blocks or has anything to synchronise.
 //
 // Parameters
 //   - fd: the descriptor
@@ -77,7 +90,7 @@ func (s *System) FdFdstatSetFlags(fd, flags uint32) Errno {
 // Parameters
 //   - fd: the descriptor
 //   - base: the rights to keep, Right… or-ed together
-//   - inheriting: the rights to keep for descriptors made from fd; stdio has none
+//   - inheriting: the rights to keep for descriptors opened from fd, a directory; the others have none
 //
 // Errors
 //   - EBADF: fd is not open
@@ -90,15 +103,15 @@ func (s *System) FdFdstatSetRights(fd uint32, base, inheriting uint64) Errno {
 	switch {
 	case f == nil:
 		return EBADF
-	case base&^f.rights != 0 || inheriting != 0:
+	case base&^f.rights != 0 || inheriting&^f.inheriting != 0:
 		return ENOTCAPABLE
 	}
-	f.rights = base
+	f.rights, f.inheriting = base, inheriting
 	return ESUCCESS
 }
 
-// FdFilestatGet writes the attributes of an open file. For stdin, stdout and stderr all are 0 but the inode, which tells
-// them apart, and the number of links, 1.
+// FdFilestatGet writes the attributes of an open file or directory. For stdin, stdout and stderr all are 0 but the inode, which
+// tells them apart, and the number of links, 1. A directory has one link, whatever is in it.
 //
 // Parameters
 //   - fd: the descriptor
@@ -108,12 +121,13 @@ func (s *System) FdFdstatSetRights(fd uint32, base, inheriting uint64) Errno {
 //   - EBADF: fd is not open
 //   - ENOTCAPABLE: the guest gave up the right to ask
 //   - EFAULT: stat is out of bounds
+//   - ENOENT, ENOTDIR: a preopened directory that is not there
 //
 // Memory after FdFilestatGet(mem, 1, 1), a row for each 8 bytes:
 //
-//	?    0  0  0  0  0  0  0  0    device
+//	?    0  0  0  0  0  0  0  0    device; 1 for files and directories
 //	     2  0  0  0  0  0  0  0    inode
-//	     0  0  0  0  0  0  0  0    file type (1 byte), unknown
+//	     0  0  0  0  0  0  0  0    file type (1 byte), unknown; else as in FdFdstatGet, 7 for a symbolic link
 //	     1  0  0  0  0  0  0  0    links
 //	     0  0  0  0  0  0  0  0    size in bytes
 //	     0  0  0  0  0  0  0  0    access, in nanoseconds since 1970
@@ -134,6 +148,15 @@ func (s *System) FdFilestatGet(mem guest.Memory, fd, stat uint32) Errno {
 	if !ok {
 		return EFAULT
 	}
+	if f.source == directory {
+		if _, errno := s.dir(fd, 0); errno != ESUCCESS {
+			return errno
+		}
+	}
+	if f.handle != nil {
+		s.putStat(b, f.handle.Stat())
+		return ESUCCESS
+	}
 	clear(b)
 	m := guest.Memory(b)
 	m.PutUint64(8, uint64(f.source))
@@ -141,30 +164,3 @@ func (s *System) FdFilestatGet(mem guest.Memory, fd, stat uint32) Errno {
 	m.PutUint64(24, 1)
 	return ESUCCESS
 }
-
-// FdPrestatGet describes a preopened directory. There is none: C libraries ask from descriptor 3 on until they hear EBADF.
-//
-// Parameters
-//   - fd: the descriptor
-//   - prestat: where a description would be written, 8 bytes
-//
-// Errors
-//   - EBADF: always: fd is not open, or is not a preopened directory
-//
-// Nothing in memory changes. It has no cousin in POSIX. See
-// https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_prestat_get
-func (s *System) FdPrestatGet(mem guest.Memory, fd, prestat uint32) Errno { return EBADF }
-
-// FdPrestatDirName tells the name of a preopened directory. There is none.
-//
-// Parameters
-//   - fd: the descriptor
-//   - path: where the name would be written
-//   - pathLen: its length in bytes
-//
-// Errors
-//   - EBADF: always: fd is not open, or is not a preopened directory
-//
-// Nothing in memory changes. It has no cousin in POSIX. See
-// https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_prestat_dir_name
-func (s *System) FdPrestatDirName(mem guest.Memory, fd, path, pathLen uint32) Errno { return EBADF }

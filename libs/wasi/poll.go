@@ -39,8 +39,8 @@ const (
 //   - nevents: where to write how many events there are, 4 bytes
 //
 // A clock subscription ends after its timeout, or when its clock reaches it, in nanoseconds; the precision is not used. A
-// descriptor is always ready: reading tells how many bytes of stdin are left, with the flag hangup when there are none;
-// writing tells 64 KiB.
+// descriptor is always ready: reading tells how many bytes of stdin are left, with the flag hangup when there are none, or of
+// a file from its offset on; writing tells 64 KiB.
 //
 // Errors
 //   - EINVAL: nsubscriptions is out of range, or a subscription is of no known kind
@@ -48,8 +48,8 @@ const (
 //
 // Errors of one subscription are in its event, and end the waiting:
 //   - EINVAL: a clock that ClockTimeGet does not have, or a CPU-time clock; a flag that does not exist
-//   - EBADF: a descriptor that is not open, or not in that direction
-//   - ENOTCAPABLE: a descriptor of which the guest gave up the right to poll
+//   - EBADF: a descriptor that is not open, or not in that direction, or a directory
+//   - ENOTCAPABLE: a descriptor that has not the right to poll, or a file's without that to read or write
 //
 // The error is ErrInterrupted when the call ended while it waited, else nil.
 //
@@ -185,20 +185,29 @@ func (p *poll) left(id uint32, timeout uint64, flags uint16) (uint64, Errno) {
 // readiness answers a subscription to a descriptor; kind is the direction.
 func (s *System) readiness(fd uint32, kind uint8) (nbytes uint64, flags uint16, errno Errno) {
 	f := s.open(fd)
-	if f == nil || (f.source == stdin) != (kind == eventFdRead) {
+	switch {
+	case f == nil, f.source == directory, f.source != regular && (f.source == stdin) != (kind == eventFdRead):
 		return 0, 0, EBADF
-	}
-	if f.rights&RightPoll == 0 {
+	case f.rights&RightPoll == 0, f.source == regular && f.rights&direction(kind) == 0:
 		return 0, 0, ENOTCAPABLE
-	}
-	if kind == eventFdWrite {
+	case kind == eventFdWrite:
 		return writeRoom, 0, ESUCCESS
+	case f.source == regular:
+		return uint64(max(0, f.handle.Size()-f.pos)), 0, ESUCCESS
 	}
 	left := len(s.Stdin) - s.stdinPos
 	if left == 0 {
 		return 0, eventHangup, ESUCCESS
 	}
 	return uint64(left), 0, ESUCCESS
+}
+
+// direction returns the right that a subscription of kind needs of a file.
+func direction(kind uint8) uint64 {
+	if kind == eventFdWrite {
+		return RightWrite
+	}
+	return RightRead
 }
 
 // put writes e over the 32 bytes of m.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/shoal-run/shoal/libs/vfs"
 )
 
 // System is the preview1 of one call: what the guest can read, where its output goes, its clocks and its descriptors. A
@@ -20,6 +22,15 @@ type System struct {
 	Stdin []byte
 	// Stdout and Stderr take what is written to descriptors 1 and 2; nil drops it.
 	Stdout, Stderr *Stream
+	// Shared are the files that every call of the tenant sees; nil is none. The guest has a private layer over them.
+	Shared vfs.Shared
+	// FileLimits bound the private layer.
+	FileLimits vfs.Limits
+	// Preopens are the directories that are open from the beginning, from descriptor 3 on; nil is the root, as "/". One whose
+	// path is no directory answers so when it is used.
+	Preopens []Preopen
+	// MaxFiles is how many descriptors may be open; 0 is faas.OpenFiles.
+	MaxFiles int
 	// Random is the source of random_get; nil is crypto/rand.
 	Random io.Reader
 	// Now is the realtime clock; nil is time.Now.
@@ -31,8 +42,10 @@ type System struct {
 	CPU func() (int64, bool)
 
 	stdinPos int
-	files    [3]file // by descriptor; there are only the stdio ones
-	ready    bool    // files was set up
+	table    []fdesc // by descriptor; nil until one is used
+	begin    *beginning
+	lowest   int     // no number below is free
+	files    *vfs.FS // nil until a directory is used
 	cpuBase  int64   // CPU at the first reading of a CPU-time clock
 	cpuLast  int64   // the last answer of a CPU-time clock, which never goes back
 	cpuKnown bool    // cpuBase was taken

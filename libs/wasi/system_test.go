@@ -54,13 +54,14 @@ func check(t testing.TB, got, want Errno, mem guest.Memory, bytesWant []byte) {
 
 var newYear = time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// fixed returns a System whose clocks stand still.
+// fixed returns a System whose clocks stand still, with stdio alone.
 func fixed() *System {
 	return &System{
-		Now:    func() time.Time { return newYear },
-		Mono:   func() int64 { return 1234 },
-		Stdout: NewLog(1 << 10),
-		Stderr: NewLog(1 << 10),
+		Preopens: []Preopen{},
+		Now:      func() time.Time { return newYear },
+		Mono:     func() int64 { return 1234 },
+		Stdout:   NewLog(1 << 10),
+		Stderr:   NewLog(1 << 10),
 	}
 }
 

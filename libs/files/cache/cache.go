@@ -126,29 +126,29 @@ func (c *Cache) Open(ctx context.Context, tenant string, f faas.File) (vfs.Conte
 		return h, nil
 	}
 	for again := false; ; again = true {
-		e, err := c.take(k, f.Size)
+		e, mine, err := c.take(k, f.Size)
 		if err != nil {
 			return nil, err
 		}
+		other := false // this end is not the caller's
 		select {
 		case <-e.ready:
-			err = e.err
+			if err = e.err; err != nil {
+				other = !mine // a fetch that somebody began when the store was away, maybe
+			} else if _, err = c.descriptor(e); errors.Is(err, ErrDamaged) {
+				c.forget(e) // on this disk only: the store has it still
+				other = true
+			}
 		case <-ctx.Done():
 			err = fmt.Errorf("wait for the file: %w", context.Cause(ctx))
 		}
 		if err == nil {
-			_, err = c.descriptor(e)
-			if errors.Is(err, ErrDamaged) && !again { // of the disk's doing: the store has it still
-				c.forget(e)
-				c.release(e)
-				continue
-			}
+			return &handle{cache: c, entry: e}, nil
 		}
-		if err != nil {
-			c.release(e)
+		c.release(e)
+		if !other || again {
 			return nil, err
 		}
-		return &handle{cache: c, entry: e}, nil
 	}
 }
 
@@ -166,26 +166,25 @@ func (c *Cache) quick(k key) *handle {
 	return &handle{cache: c, entry: e}
 }
 
-// take returns the entry of a content with one more reference. When there was none its fetch has begun.
-func (c *Cache) take(k key, size int64) (*entry, error) {
+// take returns the entry of a content with one more reference. When there was none its fetch has begun, and is mine.
+func (c *Cache) take(k key, size int64) (e *entry, mine bool, err error) {
 	var gone []*entry
 	defer func() { erase(gone) }()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, faas.Errorf(faas.Unavailable, "the cache of shared files is closed")
+		return nil, false, faas.Errorf(faas.Unavailable, "the cache of shared files is closed")
 	}
 	if err := c.clear(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	e := c.entries[k]
-	if e == nil {
-		var err error
+	if e = c.entries[k]; e == nil {
+		mine = true
 		if gone, err = c.makeRoom(size); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if c.pending >= maxFetches {
-			return nil, faas.Errorf(faas.NoCapacity, "the worker fetches %d shared files, as many as it may", c.pending)
+			return nil, false, faas.Errorf(faas.NoCapacity, "the worker fetches %d shared files, as many as it may", c.pending)
 		}
 		c.serial++
 		e = &entry{
@@ -199,7 +198,7 @@ func (c *Cache) take(k key, size int64) (*entry, error) {
 	}
 	c.hold(e)
 	e.refs++
-	return e, nil
+	return e, mine, nil
 }
 
 // makeRoom forgets idle entries until size bytes more are within the limit, and returns them: the caller erases them when

@@ -30,8 +30,8 @@ func (c *Cache) fill(e *entry) {
 	c.mu.Lock()
 	c.pending--
 	c.mu.Unlock()
+	c.release(e) // first: who has waited may close it at once, and then it is idle
 	close(e.ready)
-	c.release(e)
 }
 
 func (c *Cache) fetchInTurn(e *entry) error {

@@ -186,8 +186,13 @@ func (s *Store) tree(ctx context.Context, tenant string) (*Tree, error) {
 }
 
 // Revision returns the revision of the index that a call must see to see what this process has written of a tenant not long
-// ago: 0 when that is nothing.
-func (s *Store) Revision(tenant string) uint64 { return s.writes.last(tenant) }
+// ago: 0 when that is nothing. A nil Store has written nothing.
+func (s *Store) Revision(tenant string) uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.writes.last(tenant)
+}
 
 // Stat returns a file as the index has it now; not_found when there is none.
 func (s *Store) Stat(ctx context.Context, tenant, path string) (faas.File, error) {

@@ -31,7 +31,7 @@ func (g *Gateway) newCall(n faas.Name, timeout, trace string) (*faas.Call, *faas
 		limit = min(limit, wanted)
 	}
 	id := faas.NewCallID()
-	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Timeout: limit}
+	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Timeout: limit, Files: g.cfg.Files.Revision(n.Tenant)}
 	if validTraceParent(trace) {
 		c.TraceParent = trace
 	}

@@ -135,7 +135,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	view := registry.NewView(stores.Registry, s.log)
 	known := members.New(members.Config{NC: control, Log: s.log})
 	up, err := upload.New(upload.Config{
-		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Compiler: compiler, Capturer: compiler, Key: s.key, EngineVersion: engine.Version(),
+		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Files: stores.Files, Compiler: compiler, Capturer: compiler, Key: s.key, EngineVersion: engine.Version(),
 		CPU: artefact.CPUFeatures(), Host: table.Types, MaxModule: s.cfg.MaxModule, Metrics: meters, Log: s.log,
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ type ViewConfig struct {
 	Bucket   *Bucket
 	Idle     time.Duration // after which a tenant that nobody asks for is not followed any more; default 10 minutes
 	Tenants  int           // followed at once; beyond it the one that was asked for longest ago makes way. Default 4096
-	Patience time.Duration // how long At waits at most; default 5 seconds
+	Patience time.Duration // how long At waits at most; default 2 seconds
 	Log      *slog.Logger
 }
 
@@ -43,7 +43,7 @@ func NewView(cfg ViewConfig) *View {
 		cfg.Tenants = 4096
 	}
 	if cfg.Patience == 0 {
-		cfg.Patience = 5 * time.Second
+		cfg.Patience = 2 * time.Second
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -66,6 +66,13 @@ func (v *View) Run(ctx context.Context) error {
 			v.dropIdle(now)
 		}
 	}
+}
+
+// Len returns how many tenants are followed.
+func (v *View) Len() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.count
 }
 
 func (v *View) close() {

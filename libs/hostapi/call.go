@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/vfs"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
@@ -17,6 +18,7 @@ type CallConfig struct {
 	MaxOutput int             // bytes; 0 means faas.DefaultBody
 	MaxLog    int             // bytes of each log stream; 0 means faas.DefaultLog
 	Guest     Guest           // may be set later, on the Call
+	Shared    vfs.Shared      // the tenant's shared files as the call sees them; nil when there are none
 }
 
 // Guest is what host functions need of the engine. It is valid during a host function of its Faaslet, on its thread.

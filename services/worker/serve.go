@@ -61,6 +61,12 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 		w.answer(j, r)
 		return p, used
 	}
+	shared, ferr := w.shared(j, p)
+	if ferr != nil {
+		r.Err = ferr
+		w.answer(j, r)
+		return p, used
+	}
 	l, ferr := p.take(j.ctx, r)
 	if ferr != nil {
 		r.Err = ferr // has the cause, where the guest was, and what it said
@@ -69,7 +75,7 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 	}
 	out := l.f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
 		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: input, Args: l.set.Args, Env: l.set.Env,
-		MaxOutput: int(w.cfg.MaxOutput),
+		MaxOutput: int(w.cfg.MaxOutput), Shared: shared,
 	}))
 	r.Duration, r.Output, r.Err = out.Duration, out.Output, out.Err
 	w.answer(j, r)

@@ -18,6 +18,9 @@ import (
 // on this disk, which somebody has changed since. The Cache does not keep them.
 var ErrDamaged = errors.New("the shared file is damaged")
 
+// piece is how much is checked and written at once: what the object store gives at once.
+const piece = 128 << 10
+
 // fill fetches e's content and lets those who wait for it go on.
 func (c *Cache) fill(e *entry) {
 	began := time.Now()
@@ -79,7 +82,7 @@ func (c *Cache) fetch(ctx context.Context, e *entry) (err error) {
 		}
 	}()
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, e.size+1))
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f, sum)}, io.LimitReader(r, e.size+1), make([]byte, piece))
 	switch {
 	case errors.Is(err, objectstore.ErrCorrupt):
 		return fmt.Errorf("fetch the file: %w: %w", ErrDamaged, err)

@@ -86,7 +86,7 @@ func Limits() []Limit {
 		{"descriptors", "3", "", "of a guest: stdin, stdout and stderr. There is nothing yet that opens more, and a function that would answers an errno"},
 		{"worker maps", "75 % of vm.max_map_count", "", "memory maps of a worker's modules (3 each), images (2), Faaslets (4) and slots (2). What a call needs beyond this and the following is made room for by giving up what is idle, the least recently used function first; when all is in use the call is refused with `no_capacity`"},
 		{"worker address space", "75 % of 128 TiB, or of `ulimit -v`", "", "of a worker's Faaslets (4 GiB each), modules, images and slots"},
-		{"worker descriptors", "50 % of `ulimit -n`", "", "of a worker's modules and images, one each; images have half of them at most. The rest is for connections"},
+		{"worker descriptors", "50 % of `ulimit -n`", "", "of a worker's modules and images, one each; images have half of them at most. Shared files keep an eighth of `ulimit -n` open, 1024 at most. The rest is for connections"},
 		{"worker threads", "75 % of `ulimit -u`, kernel.threads-max, kernel.pid_max and the cgroup's pids.max", "", "slots and 1024 more; a worker with more slots than that, or than half of its maps allow, does not start"},
 		{"prefetched functions", "50 % of what the worker may have", "", "maps, address space, descriptors and disk that may be taken when a function that was deployed is loaded before its first call. At most 4096 functions wait for that; the others are loaded when they are called"},
 		{"slots", "4 × cores", strconv.Itoa(MaxSlots), "running calls of a worker"},

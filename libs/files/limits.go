@@ -10,17 +10,17 @@ import (
 )
 
 // admit reports why a file of size bytes can't be put at path of a tenant that has t.
-func (s *Store) admit(t *Tree, tenant, path string, size int64, if_ Condition) error {
+func (s *Store) admit(t *Tree, tenant, path string, size int64, when Condition) error {
 	if why := t.conflict(path); why != "" {
 		return faas.Errorf(faas.Conflict, "can't put %s: %s", path, why)
 	}
 	old, there := t.File(path)
-	if if_ != nil {
+	if when != nil {
 		var now *faas.File
 		if there {
 			now = &old
 		}
-		if err := if_(now); err != nil {
+		if err := when(now); err != nil {
 			return err
 		}
 	}

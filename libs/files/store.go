@@ -100,16 +100,16 @@ func (s *Store) Put(ctx context.Context, u Upload) (f faas.File, created bool, e
 }
 
 // Delete deletes a file; not_found when there is none. Calls that began before go on reading it.
-func (s *Store) Delete(ctx context.Context, tenant, path string, if_ Condition) error {
+func (s *Store) Delete(ctx context.Context, tenant, path string, when Condition) error {
 	if err := check(tenant, path); err != nil {
 		return err
 	}
-	_, err := s.commit(ctx, tenant, path, nil, if_)
+	_, err := s.commit(ctx, tenant, path, nil, when)
 	return err
 }
 
 // commit makes f, or with nil nothing, what the index has at path.
-func (s *Store) commit(ctx context.Context, tenant, path string, f *faas.File, if_ Condition) (created bool, err error) {
+func (s *Store) commit(ctx context.Context, tenant, path string, f *faas.File, when Condition) (created bool, err error) {
 	what := "store the file " + tenant + "/" + path
 	if f == nil {
 		what = "delete the file " + tenant + "/" + path
@@ -131,7 +131,7 @@ func (s *Store) commit(ctx context.Context, tenant, path string, f *faas.File, i
 		old, there := t.File(path)
 		switch {
 		case f != nil:
-			err = s.admit(t, tenant, path, f.Size, if_)
+			err = s.admit(t, tenant, path, f.Size, when)
 		case !there:
 			if _, rev, gerr := s.bucket.get(ctx, tenant, path); gerr != nil {
 				return false, gerr
@@ -139,8 +139,8 @@ func (s *Store) commit(ctx context.Context, tenant, path string, f *faas.File, i
 				return false, err
 			}
 			continue
-		case if_ != nil:
-			err = if_(&old)
+		case when != nil:
+			err = when(&old)
 		}
 		if err != nil {
 			return false, err

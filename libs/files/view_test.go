@@ -354,3 +354,37 @@ func TestRaceForContents(t *testing.T) {
 	})
 	work.Wait()
 }
+
+// The index forgets deletions in the end: then the last that a tenant has in it is older than what its writers know.
+func TestForgottenDeletion(t *testing.T) {
+	srv := serve(t, natsd.Config{})
+	b := open(t, "", srv.InProcess())
+	s := files.New(b, view(t, b), files.Limits{})
+	put(t, s, "a", "x")
+	put(t, s, "b", "y")
+	if err := s.Delete(t.Context(), "me", "b", nil); err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect("", srv.InProcess())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "KV_"+bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject("$KV."+bucket+".me.Yg")); err != nil { // of b
+		t.Fatal(err)
+	}
+	put(t, s, "c", "z")
+	fresh := files.New(b, view(t, b), files.Limits{})
+	put(t, fresh, "d", "w")
+	for _, s := range []*files.Store{s, fresh} {
+		testenv.Eventually(t, 10*time.Second, func() bool { return paths(t, s, "me") == "a c d" }, "the files are others")
+	}
+}

@@ -53,13 +53,9 @@ func (g *Gateway) putFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	expect := size
-	if expect < 0 {
-		expect = int64(faas.MaxFile)
-	}
-	done := hurry(w, expect)
+	body, done := paced(w, r)
 	f, created, err := g.cfg.Files.Put(r.Context(), files.Upload{
-		Tenant: r.PathValue("tenant"), Path: r.PathValue("path"), Body: r.Body, Size: size, If: condition(r),
+		Tenant: r.PathValue("tenant"), Path: r.PathValue("path"), Body: body, Size: size, If: condition(r),
 	})
 	done()
 	switch {

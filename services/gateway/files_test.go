@@ -18,6 +18,7 @@ import (
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/internal/testenv"
 	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/services/gateway"
 )
@@ -336,4 +337,22 @@ func TestCallsSayRevision(t *testing.T) {
 	if second := revision(); first == 0 || second <= first {
 		t.Errorf("after a put %d, after a deletion %d", first, second)
 	}
+}
+
+// A client that stops sending is given up, and leaves nothing.
+func TestFileClientStops(t *testing.T) {
+	testenv.Long(t, "waits for as long as a client may be silent")
+	f, _ := startFiles(t, files.Limits{})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "PUT /v1/files/demo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n%s", strings.Repeat("x", 100_000))
+	began := time.Now()
+	answer, err := io.ReadAll(conn)
+	if took := time.Since(began); err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 400")) || !bytes.Contains(answer, []byte("too slowly")) || took > 20*time.Second {
+		t.Errorf("after %s: %.300q, %v", took, answer, err)
+	}
+	f.want(t, "GET", "/v1/files/demo/a", "", 404)
 }

@@ -157,7 +157,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	pub := s.key.Public().(ed25519.PublicKey)
 	artefacts := worker.ArtefactsIn(s.cfg.Data, pub, stores.Modules, compiler, 0, s.log)
 	protos := worker.ProtosIn(s.cfg.Data, pub, stores.Protos, 0)
-	shared := worker.FilesIn(s.cfg.Data, stores.Files, index, 0, meters)
+	shared := worker.FilesIn(s.cfg.Data, stores.Files, index, 0, meters, s.log)
 	s.onClose(shared.Close)
 	for i := range s.cfg.Workers {
 		name := fmt.Sprintf("worker%d", i+1)

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +13,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/files/cache"
+	"github.com/shoal-run/shoal/libs/telemetry"
 	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 	"github.com/shoal-run/shoal/libs/vfs"
 )
@@ -69,7 +72,7 @@ var _ Files = (*StoredFiles)(nil)
 
 // FilesIn returns the shared files of bucket as view has them, with contents kept as files below dir, which no other process
 // uses, in at most max bytes, DefaultFilesCache for 0. Its owner closes it when no worker has it any more.
-func FilesIn(dir string, bucket *files.Bucket, view *files.View, max faas.Size, m *metrics.Metrics) *StoredFiles {
+func FilesIn(dir string, bucket *files.Bucket, view *files.View, max faas.Size, m *metrics.Metrics, log *slog.Logger) *StoredFiles {
 	if max == 0 {
 		max = DefaultFilesCache
 	}
@@ -94,7 +97,7 @@ func FilesIn(dir string, bucket *files.Bucket, view *files.View, max faas.Size, 
 	s.meters.Gauge("shoal.files.cache.max", "By", "what they may take", func() int64 { return s.cache.Stats().Max })
 	s.meters.Gauge("shoal.files.descriptors", "", "descriptors of them that are open", func() int64 { return int64(s.cache.Stats().Descriptors) })
 	s.meters.Gauge("shoal.files.tenants", "", "tenants whose shared files are followed", func() int64 { return int64(view.Len()) })
-	s.Reader = files.NewReader(view, s.cache)
+	s.Reader = files.NewReader(view, &toldContents{Contents: s.cache, log: log})
 	return s
 }
 
@@ -102,6 +105,26 @@ func FilesIn(dir string, bucket *files.Bucket, view *files.View, max faas.Size, 
 func (s *StoredFiles) Close() {
 	s.cache.Close()
 	s.meters.Close()
+}
+
+// toldContents logs why contents can't be opened: a guest has only a number for it.
+type toldContents struct {
+	files.Contents
+	log  *slog.Logger
+	last atomic.Int64 // when something was logged, in Unix seconds: it is once in one at most
+}
+
+// Open implements files.Contents.
+func (t *toldContents) Open(ctx context.Context, tenant string, f faas.File) (vfs.Content, error) {
+	c, err := t.Contents.Open(ctx, tenant, f)
+	if err == nil || ctx.Err() != nil {
+		return c, err
+	}
+	now := time.Now().Unix()
+	if last := t.last.Load(); now > last && t.last.CompareAndSwap(last, now) {
+		t.log.Warn("shared file not opened", "tenant", tenant, "file", f.Path, telemetry.KeyErr, err)
+	}
+	return nil, err
 }
 
 // fileDescriptors returns how many descriptors of shared files stay open: an eighth of what the process may have, beside

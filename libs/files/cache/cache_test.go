@@ -88,7 +88,7 @@ func open(t *testing.T, c *Cache, n int) vfs.Content {
 func wantBody(t *testing.T, h vfs.Content, n int) {
 	t.Helper()
 	got := make([]byte, 1500)
-	if m, err := h.ReadAt(got, 0); m != 1000 || err != io.EOF || !bytes.Equal(got[:m], body(n)) {
+	if m, err := h.ReadAt(got, 0); m != 1000 || !errors.Is(err, io.EOF) || !bytes.Equal(got[:m], body(n)) {
 		t.Fatalf("file %d: %d bytes, %v", n, m, err)
 	}
 	if m, err := h.ReadAt(got[:10], 500); m != 10 || err != nil {
@@ -128,7 +128,7 @@ func TestOpen(t *testing.T) {
 	if _, err := h.ReadAt(nil, -1); err == nil {
 		t.Error("read before the beginning")
 	}
-	if n, err := h.ReadAt(make([]byte, 1), 1000); n != 0 || err != io.EOF {
+	if n, err := h.ReadAt(make([]byte, 1), 1000); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("read at the end: %d, %v", n, err)
 	}
 	h.Close()
@@ -157,7 +157,7 @@ func TestEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := h.ReadAt(make([]byte, 1), 0); n != 0 || err != io.EOF || h.Close() != nil {
+	if n, err := h.ReadAt(make([]byte, 1), 0); n != 0 || !errors.Is(err, io.EOF) || h.Close() != nil {
 		t.Errorf("read %d, %v", n, err)
 	}
 	if len(onDisk(t, dir)) != 0 {

@@ -171,7 +171,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	view := registry.NewView(stores.Registry, p.Log)
 	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	index := files.NewView(files.ViewConfig{Bucket: stores.Files, Log: p.Log})
-	shared := worker.FilesIn(c.data, stores.Files, index, c.filesCache, p.Metrics)
+	shared := worker.FilesIn(c.data, stores.Files, index, c.filesCache, p.Metrics, p.Log)
 	p.OnClose(shared.Close)
 	life := worker.Lives(worker.Config{
 		Name: c.name, Calls: calls, Control: control, Engine: engine,

@@ -82,6 +82,7 @@ func Limits() []Limit {
 		{"file path", "512 bytes", "", "path of a shared file, UTF-8 without control characters; each part between two `/` has at most 255 bytes"},
 		{"files", strconv.Itoa(DefaultFiles), strconv.Itoa(MaxFiles), "shared files of a tenant; the gateway's `max-files`"},
 		{"size of files", DefaultFileBytes.String(), "", "shared files of a tenant together, each counted with its size, also when others have the same contents; the gateway's `max-files-size`"},
+		{"replaced files", "twice files, and twice size of files", "", "what a tenant may replace and delete through a gateway within an hour, for which it is kept; and uploads under way may have the size of files together. Beyond it `rate_limited`"},
 		{"stack", Size(GuestStack).String(), "", "of a guest's functions in machine code, beside the stack that its language keeps in linear memory; a call that passes it is `guest_trapped` with the trap `stack_overflow`"},
 		{"descriptors", "3", "", "of a guest: stdin, stdout and stderr. There is nothing yet that opens more, and a function that would answers an errno"},
 		{"worker maps", "75 % of vm.max_map_count", "", "memory maps of a worker's modules (3 each), images (2), Faaslets (4) and slots (2). What a call needs beyond this and the following is made room for by giving up what is idle, the least recently used function first; when all is in use the call is refused with `no_capacity`"},

@@ -326,3 +326,38 @@ func TestServerAway(t *testing.T) {
 	wantBody(t, s, "a", "x")
 	wantBody(t, s, "b", "y")
 }
+
+// A tenant that only replaces can't fill the store, and one that uploads much at once neither.
+func TestWaste(t *testing.T) {
+	s, _ := store(t, files.Limits{Bytes: 1000})
+	for i := range 3 {
+		put(t, s, "a", strings.Repeat(fmt.Sprint(i), 1000))
+	}
+	_, _, err := s.Put(t.Context(), files.Upload{Tenant: "me", Path: "a", Body: strings.NewReader("x"), Size: 1})
+	wantCode(t, err, faas.RateLimited, "replaced or deleted 2 files")
+	if err := s.Delete(t.Context(), "me", "a", nil); err != nil {
+		t.Fatal(err)
+	}
+	slow, write := io.Pipe()
+	first := make(chan error, 1)
+	go func() {
+		_, _, err := s.Put(t.Context(), files.Upload{Tenant: "you", Path: "a", Body: slow, Size: -1})
+		first <- err
+	}()
+	for _, n := range []int{600, 1} { // when the second is read the first was counted
+		if _, err := write.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := files.Upload{Tenant: "you", Path: "b", Body: strings.NewReader(strings.Repeat("x", 600)), Size: -1}
+	_, _, err = s.Put(t.Context(), second)
+	wantCode(t, err, faas.RateLimited, "under way")
+	write.Close()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	second.Body = strings.NewReader("x")
+	if _, _, err = s.Put(t.Context(), second); err != nil {
+		t.Error(err)
+	}
+}

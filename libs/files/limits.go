@@ -43,25 +43,38 @@ func (s *Store) room(t *Tree, path string) int64 {
 	return max(min(int64(s.limits.File), int64(s.limits.Bytes)-t.bytes+old.Size), 0)
 }
 
-// bounded is a reader that fails when there is more than it may give.
-type bounded struct {
-	r    io.Reader
-	left int64
-	read int64
-	over bool
+// upload reads the body of an upload within its limits.
+type upload struct {
+	store  *Store
+	tenant string
+	r      io.Reader
+	room   int64
+	read   int64
+	held   int64 // of that, what counts as under way
+	over   bool  // there is more than room
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.over {
+func (u *upload) Read(p []byte) (int, error) {
+	if u.over {
 		return 0, errOver
 	}
-	n, err := b.r.Read(p)
-	b.read += int64(n)
-	if b.left -= int64(n); b.left < 0 {
-		b.over = true
+	n, err := u.r.Read(p)
+	u.read += int64(n)
+	if u.over = u.read > u.room; u.over {
 		return 0, errOver
+	}
+	u.held += int64(n)
+	if n > 0 && u.store.usage.uploaded(u.tenant, int64(n)) > int64(u.store.limits.Bytes) {
+		return 0, tooMuchAtOnce(u.tenant, u.store.limits)
 	}
 	return n, err
+}
+
+// end says that nothing of it is under way any more.
+func (u *upload) end() {
+	if u.held > 0 {
+		u.store.usage.uploaded(u.tenant, -u.held)
+	}
 }
 
 // errOver ends a body that passes a limit; who reads it says which one.

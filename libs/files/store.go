@@ -43,6 +43,7 @@ type Store struct {
 	view   *View
 	limits Limits
 	writes writes
+	usage  usage
 
 	seed  maphash.Seed
 	turns [64]chan struct{} // by tenant: who commits. Writers of a process would only lose races against each other
@@ -74,7 +75,7 @@ type Upload struct {
 // whole. An error of the bus while the index is written leaves open which of the two files is there.
 //
 // Errors: bad_request for a path that can't be one, conflict when a directory is there or a part of the path is a file,
-// too_large beyond a limit, which it names, the condition's, the body's, and the store's own.
+// too_large beyond a limit, which it names, rate_limited when the tenant has replaced too much of late, the condition's, the body's, and the store's own.
 func (s *Store) Put(ctx context.Context, u Upload) (f faas.File, created bool, err error) {
 	if err := check(u.Tenant, u.Path); err != nil {
 		return faas.File{}, false, err
@@ -86,7 +87,11 @@ func (s *Store) Put(ctx context.Context, u Upload) (f faas.File, created bool, e
 	if err := s.admit(t, u.Tenant, u.Path, max(u.Size, 0), u.If); err != nil { // before the work
 		return faas.File{}, false, err
 	}
-	body := &bounded{r: u.Body, left: s.room(t, u.Path)}
+	if err := s.usage.admit(u.Tenant, s.limits); err != nil {
+		return faas.File{}, false, err
+	}
+	body := &upload{store: s, tenant: u.Tenant, r: u.Body, room: s.room(t, u.Path)}
+	defer body.end()
 	info, err := s.bucket.objects.PutNamed(ctx, body, contentsOf(u.Tenant))
 	if err != nil {
 		if body.over {
@@ -95,8 +100,11 @@ func (s *Store) Put(ctx context.Context, u Upload) (f faas.File, created bool, e
 		return faas.File{}, false, err
 	}
 	f = faas.File{Path: u.Path, Size: info.Size, Digest: info.Sum(), Modified: time.Now().UTC().Truncate(time.Millisecond)}
-	created, err = s.commit(ctx, u.Tenant, u.Path, &f, u.If)
-	return f, created, err
+	if created, err = s.commit(ctx, u.Tenant, u.Path, &f, u.If); err != nil {
+		s.usage.wasted(u.Tenant, f.Size)
+		return faas.File{}, false, err
+	}
+	return f, created, nil
 }
 
 // Delete deletes a file; not_found when there is none. Calls that began before go on reading it.
@@ -159,6 +167,9 @@ func (s *Store) commit(ctx context.Context, tenant, path string, f *faas.File, w
 		}
 		if err != nil {
 			return false, natserr.Wrap(err, what)
+		}
+		if there && (f == nil || f.Digest != old.Digest) {
+			s.usage.wasted(tenant, old.Size)
 		}
 		s.writes.note(tenant, rev)
 		s.view.wrote(tenant, t, change{path, rev, f})

@@ -50,7 +50,7 @@ type upload struct {
 	r      io.Reader
 	room   int64
 	read   int64
-	held   int64 // of that, what counts as under way
+	held   int64 // what counts as under way: the size that was said, or more when more has come
 	over   bool  // there is more than room
 }
 
@@ -63,11 +63,16 @@ func (u *upload) Read(p []byte) (int, error) {
 	if u.over = u.read > u.room; u.over {
 		return 0, errOver
 	}
-	u.held += int64(n)
-	if n > 0 && u.store.usage.uploaded(u.tenant, int64(n)) > int64(u.store.limits.Bytes) {
+	if more := u.read - u.held; more > 0 && !u.hold(more) {
 		return 0, tooMuchAtOnce(u.tenant, u.store.limits)
 	}
 	return n, err
+}
+
+// hold counts n bytes more as under way, and reports whether they are not too many with the tenant's others.
+func (u *upload) hold(n int64) bool {
+	u.held += n
+	return u.store.usage.uploaded(u.tenant, n) <= int64(u.store.limits.Bytes)
 }
 
 // end says that nothing of it is under way any more.

@@ -92,6 +92,9 @@ func (s *Store) Put(ctx context.Context, u Upload) (f faas.File, created bool, e
 	}
 	body := &upload{store: s, tenant: u.Tenant, r: u.Body, room: s.room(t, u.Path)}
 	defer body.end()
+	if !body.hold(max(u.Size, 0)) {
+		return faas.File{}, false, tooMuchAtOnce(u.Tenant, s.limits)
+	}
 	info, err := s.bucket.objects.PutNamed(ctx, body, contentsOf(u.Tenant))
 	if err != nil {
 		if body.over {

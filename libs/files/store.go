@@ -213,8 +213,20 @@ func (s *Store) Stat(ctx context.Context, tenant, path string) (faas.File, error
 	if err := check(tenant, path); err != nil {
 		return faas.File{}, err
 	}
-	f, _, err := s.bucket.get(ctx, tenant, path)
-	return f, err
+	f, rev, err := s.bucket.get(ctx, tenant, path)
+	last := s.writes.last(tenant)
+	if code := faas.CodeOf(err); rev >= last || code != "" && code != faas.NotFound {
+		return f, err
+	}
+	// A replica of the index answered that may not have yet what this process has written. What the tree knows is newer.
+	t, terr := s.tree(ctx, tenant)
+	if terr != nil || rev > t.revision {
+		return f, err
+	}
+	if f, there := t.File(path); there {
+		return f, nil
+	}
+	return faas.File{}, noFile(tenant, path)
 }
 
 // Open opens a file for reading, which ends with ctx. The reader fails in place of io.EOF when the bytes are not those that

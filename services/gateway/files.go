@@ -43,6 +43,10 @@ func (g *Gateway) putFile(w http.ResponseWriter, r *http.Request) {
 		}
 		fileProblem(w, err)
 	}
+	if r.Header.Get("Content-Range") != "" { // RFC 9110 §14.5
+		refuse(faas.Errorf(faas.BadRequest, "a part of a file can't be put, only all of it"))
+		return
+	}
 	window := int64(putMemory)
 	if size >= 0 {
 		window = min(size, window)

@@ -80,9 +80,10 @@ type key struct{ tenant, digest string }
 // entry is one content. Fields without a word are guarded by Cache.mu.
 type entry struct {
 	key
-	path   string // never changes
-	size   int64  // never changes
-	refs   int    // who has it open or waits for it, and its fetch
+	path   string    // never changes
+	size   int64     // never changes
+	put    time.Time // when the file was, by another machine's clock; never changes
+	refs   int       // who has it open or waits for it, and its fetch
 	idle   *list.Element
 	opened *list.Element
 	gone   bool                    // not the Cache's any more: it goes with the last who has it
@@ -126,7 +127,7 @@ func (c *Cache) Open(ctx context.Context, tenant string, f faas.File) (vfs.Conte
 		return h, nil
 	}
 	for again := false; ; again = true {
-		e, mine, err := c.take(k, f.Size)
+		e, mine, err := c.take(k, f)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +168,7 @@ func (c *Cache) quick(k key) *handle {
 }
 
 // take returns the entry of a content with one more reference. When there was none its fetch has begun, and is mine.
-func (c *Cache) take(k key, size int64) (e *entry, mine bool, err error) {
+func (c *Cache) take(k key, f faas.File) (e *entry, mine bool, err error) {
 	var gone []*entry
 	defer func() { erase(gone) }()
 	c.mu.Lock()
@@ -180,7 +181,7 @@ func (c *Cache) take(k key, size int64) (e *entry, mine bool, err error) {
 	}
 	if e = c.entries[k]; e == nil {
 		mine = true
-		if gone, err = c.makeRoom(size); err != nil {
+		if gone, err = c.makeRoom(f.Size); err != nil {
 			return nil, false, err
 		}
 		if c.pending >= maxFetches {
@@ -188,11 +189,11 @@ func (c *Cache) take(k key, size int64) (e *entry, mine bool, err error) {
 		}
 		c.serial++
 		e = &entry{
-			key: k, size: size, refs: 1, ready: make(chan struct{}),
+			key: k, size: f.Size, put: f.Modified, refs: 1, ready: make(chan struct{}),
 			path: filepath.Join(c.cfg.Dir, k.digest[:min(len(k.digest), 16)]+"-"+strconv.FormatUint(c.serial, 10)+suffix),
 		}
 		c.entries[k] = e
-		c.size += size
+		c.size += f.Size
 		c.pending++
 		c.wg.Go(func() { c.fill(e) })
 	}

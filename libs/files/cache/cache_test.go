@@ -452,3 +452,26 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	})
 }
+
+// Contents that were put a moment ago may be on their way to the replica that is asked.
+func TestYoung(t *testing.T) {
+	s := newStore(1)
+	tries := 0
+	s.gate = func(context.Context) error {
+		if tries++; tries < 3 {
+			return faas.Errorf(faas.NotFound, "not yet")
+		}
+		return nil
+	}
+	c, _ := newCache(t, s, 0)
+	f := fileOf(body(0))
+	if _, err := c.Open(t.Context(), "me", f); faas.CodeOf(err) != faas.NotFound || tries != 1 {
+		t.Fatalf("an old one: %v after %d tries", err, tries)
+	}
+	f.Modified = time.Now()
+	h, err := c.Open(t.Context(), "me", f)
+	if err != nil || tries != 3 {
+		t.Fatalf("a young one: %v after %d tries", err, tries)
+	}
+	h.Close()
+}

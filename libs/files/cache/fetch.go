@@ -21,6 +21,9 @@ var ErrDamaged = errors.New("the shared file is damaged")
 // piece is how much is checked and written at once: what the object store gives at once.
 const piece = 128 << 10
 
+// young is how old a file is, as far as clocks agree, whose contents a replica of the store may still lack.
+const young = time.Minute
+
 // fill fetches e's content and lets those who wait for it go on.
 func (c *Cache) fill(e *entry) {
 	began := time.Now()
@@ -52,6 +55,14 @@ func (c *Cache) fetchInTurn(e *entry) error {
 		return context.Cause(ctx)
 	}
 	err := c.fetch(ctx, e)
+	for wait := 20 * time.Millisecond; faas.CodeOf(err) == faas.NotFound && wait < time.Second && time.Since(e.put).Abs() < young; wait *= 2 {
+		select { // a replica of the store that does not have it yet may have answered
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		err = c.fetch(ctx, e)
+	}
 	if noSpace(err) && c.DropIdle() > 0 {
 		err = c.fetch(ctx, e)
 	}

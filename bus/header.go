@@ -21,6 +21,7 @@ const (
 	HeaderTimeout    = "Shoal-Timeout-Ms"  // what is left of the call's time, in milliseconds; reduced at each hop
 	HeaderHops       = "Shoal-Hops"        // how often the call was passed on; absent when never
 	HeaderRefused    = "Shoal-Refused"     // the workers that refused the call, comma-separated; absent when none did
+	HeaderFiles      = "Shoal-Files"       // the revision of the tenant's shared files that the call must see; absent when any will do
 	HeaderBody       = "Shoal-Body"        // the object that has the body, which is too large for a message
 	HeaderBodySize   = "Shoal-Body-Size"   // of that object, in bytes
 	HeaderMoved      = "Shoal-Moved"       // to the holder: the worker that the call was passed to
@@ -58,6 +59,9 @@ func EncodeCall(c *faas.Call, subject, reply string) *nats.Msg {
 	}
 	if len(c.Refused) > 0 {
 		set(h, HeaderRefused, joinIDs(c.Refused))
+	}
+	if c.Files > 0 {
+		set(h, HeaderFiles, strconv.FormatUint(c.Files, 10))
 	}
 	setBody(h, c.Body)
 	if c.HostTrace {
@@ -112,6 +116,11 @@ func DecodeCall(m *nats.Msg) (*faas.Call, error) {
 				return nil, headerError(HeaderRefused, err)
 			}
 			c.Refused = append(c.Refused, faas.WorkerID(id))
+		}
+	}
+	if v := get(m, HeaderFiles); v != "" {
+		if c.Files, err = strconv.ParseUint(v, 10, 64); err != nil {
+			return nil, faas.Errorf(faas.BadRequest, "header %s: %q is not a revision", HeaderFiles, clip(v))
 		}
 	}
 	if c.Body, err = getBody(m, InputObject(c.ID)); err != nil {

@@ -21,7 +21,7 @@ import (
 func fullCall() *faas.Call {
 	return &faas.Call{
 		ID: callID, Root: rootID, Parent: mustID("01890a5d-ac96-774b-bcce-b302099a8002"), Name: echo, Version: v1,
-		Input: []byte("hello"), Body: &faas.Body{Object: InputObject(callID), Size: 7}, Timeout: 1500 * time.Millisecond, Hops: 2,
+		Input: []byte("hello"), Body: &faas.Body{Object: InputObject(callID), Size: 7}, Timeout: 1500 * time.Millisecond, Hops: 2, Files: 1 << 63,
 		Refused:     []faas.WorkerID{worker, "beta-0191e7c2a1b2"},
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", HostTrace: true,
 	}

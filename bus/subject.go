@@ -137,6 +137,7 @@ const (
 	ModulesBucket   = "shoal_modules"   // object store: modules and their compiled artefacts
 	ProtosBucket    = "shoal_protos"    // object store: Proto-Faaslets
 	PayloadsBucket  = "shoal_payloads"  // object store: bodies of calls that are too large for a message
+	FilesBucket     = "shoal_files"     // key-value: the index of tenants' shared files; object store: their contents
 	LogStream       = "SHOAL_LOGS"      // stream: the last faas.LogLines lines of each function
 )
 

@@ -92,6 +92,7 @@ func Headers() []HeaderRow {
 		{HeaderTimeout, "call, client's request", "what is left of the call's time, in milliseconds; reduced at each hop"},
 		{HeaderHops, call, "how often the call was passed on; absent when never"},
 		{HeaderRefused, call, "ids of workers that refused the call, with commas between; absent when none did"},
+		{HeaderFiles, call, "the revision of the tenant's shared files that the call must see, or a later one; absent when whichever the worker has will do"},
 		{HeaderBody, "call, reply", "the object that has the body, when no message can carry it; the message's own body is empty"},
 		{HeaderBodySize, "call, reply", "the size of that object, in bytes"},
 		{HeaderTrace, "call, client's request", "W3C Trace Context"},

@@ -14,6 +14,7 @@ type Call struct {
 	Timeout     time.Duration // what is left of the call's time when it is sent; clocks of machines are never compared
 	Hops        int           // how often the call was passed on; MaxHops ends it
 	Refused     []WorkerID    // the workers that refused it so far, so that nobody asks them again
+	Files       uint64        // revision of the tenant's shared files that the call must see, or a later one; 0: whichever the worker has
 	TraceParent string        // W3C traceparent, "" when there is none
 	HostTrace   bool          // the result shall have the guest's host calls
 }

@@ -45,7 +45,7 @@ var exitCodes = []struct {
 	{exitRefused, "refused: what was asked for is not possible or not allowed", []faas.Code{
 		faas.BadRequest, faas.Unauthorized, faas.Forbidden, faas.Conflict, faas.TooLarge, faas.InvalidModule,
 	}},
-	{exitNotFound, "there is no such function", []faas.Code{faas.NotFound}},
+	{exitNotFound, "there is no such function or file", []faas.Code{faas.NotFound}},
 	{exitBusy, "not now: worth another try", []faas.Code{faas.NoCapacity, faas.Unavailable, faas.RateLimited}},
 	{exitDeadline, "out of time", []faas.Code{faas.DeadlineExceeded}},
 	{exitInternal, "a fault of Shoal's own", []faas.Code{faas.Internal}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -26,6 +27,7 @@ type fakeGateway struct {
 
 	mu        sync.Mutex
 	functions map[faas.Name]*faas.Function
+	files     map[string]fakeFile // by tenant/path
 	logs      map[faas.Name][]apiclient.LogLine
 	timeout   string // Shoal-Timeout-Ms of the last call
 }
@@ -35,13 +37,14 @@ func newFakeGateway(t testing.TB) (*fakeGateway, string) {
 	g := &fakeGateway{
 		guests:    map[faas.Version]guest{},
 		functions: map[faas.Name]*faas.Function{},
+		files:     map[string]fakeFile{},
 		logs:      map[faas.Name][]apiclient.LogLine{},
 	}
 	for _, x := range guests() {
 		g.guests[faas.VersionOf(x.module)] = x
 	}
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+	routes := map[string]func(http.ResponseWriter, *http.Request) error{
 		"PUT /v1/functions/{tenant}/{name}":      g.put,
 		"GET /v1/functions":                      g.list,
 		"GET /v1/functions/{tenant}":             g.list,
@@ -51,7 +54,9 @@ func newFakeGateway(t testing.TB) (*fakeGateway, string) {
 		"GET /v1/functions/{tenant}/{name}/logs": g.log,
 		"POST /v1/call/{tenant}/{name}":          g.call,
 		"GET /v1/workers":                        g.workers,
-	} {
+	}
+	maps.Copy(routes, g.fileRoutes())
+	for pattern, h := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			g.mu.Lock()
 			defer g.mu.Unlock()

@@ -79,6 +79,13 @@ func documented(c *cobra.Command) bool {
 func writeCommand(b *strings.Builder, c *cobra.Command) {
 	fmt.Fprintf(b, "\n## %s\n\n", c.CommandPath())
 	if c.HasAvailableSubCommands() {
+		if c.Long != "" && c.Name() != "completion" {
+			fmt.Fprintf(b, "%s\n", c.Long)
+			for _, s := range c.Commands() {
+				writeCommand(b, s)
+			}
+			return
+		}
 		fmt.Fprintf(b, "%s.\n\n", c.Short)
 		for _, s := range c.Commands() {
 			fmt.Fprintf(b, "- `%s`: %s\n", s.CommandPath(), s.Short)

@@ -91,16 +91,23 @@ func (p *progress) stop() {
 // reader counts what is read of r, and closes r.
 func (p *progress) reader(r io.Reader) io.ReadCloser { return &countingReader{r: r, p: p} }
 
+// part is reader for one of several bodies: the end of it is not that of all.
+func (p *progress) part(r io.Reader) io.ReadCloser { return &countingReader{r: r, p: p, part: true} }
+
+// clear wipes what is shown, until it is drawn again.
+func (p *progress) clear() { p.show("") }
+
 type countingReader struct {
-	r io.Reader
-	p *progress
+	r    io.Reader
+	p    *progress
+	part bool
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.p.mu.Lock()
 	c.p.sent += int64(n)
-	c.p.ended = c.p.ended || err == io.EOF
+	c.p.ended = c.p.ended || err == io.EOF && !c.part
 	c.p.mu.Unlock()
 	return n, err
 }

@@ -64,7 +64,7 @@ func (a *app) root() *cobra.Command {
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.newProject(), a.build(),
-		a.deploy(), a.call(), a.set(), a.ls(), a.describe(), a.logs(), a.rm(),
+		a.deploy(), a.call(), a.set(), a.ls(), a.describe(), a.logs(), a.rm(), a.files(),
 		a.workers(), a.version(),
 	}
 }
@@ -136,7 +136,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if cmd.HasParent() {
+	if cmd.HasParent() && !cmd.HasSubCommands() {
 		return usage(cmd, "%s takes no arguments, not %q", cmd.Name(), args[0])
 	}
 	message := fmt.Sprintf("no command is called %q", args[0])

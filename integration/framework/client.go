@@ -72,7 +72,8 @@ func (s *Standalone) Do(ctx context.Context, r Request) (Answer, error) {
 	if err := json.Unmarshal(a.Body, a.Err); err != nil {
 		return a, fmt.Errorf("problem document %q: %w", a.Body, err)
 	}
-	if a.Err.Code.Status() != a.Status || a.Header.Get("Shoal-Code") != string(a.Err.Code) {
+	unmet := a.Status == http.StatusPreconditionFailed && a.Err.Code == faas.Conflict // HTTP's own word for it
+	if a.Err.Code.Status() != a.Status && !unmet || a.Header.Get("Shoal-Code") != string(a.Err.Code) {
 		return a, fmt.Errorf("status %d, Shoal-Code %q, but code %s", a.Status, a.Header.Get("Shoal-Code"), a.Err.Code)
 	}
 	return a, nil

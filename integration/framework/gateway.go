@@ -63,9 +63,19 @@ func (g *Gateway) Workers(ctx context.Context) ([]faas.Worker, error) {
 	return doc.Workers, err
 }
 
-// send returns the body of an answer with a status of 2xx. The header is there with every answer.
+// File sends a request about the shared file "tenant/path", or with a tenant alone about all that it has.
+func (g *Gateway) File(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
+	out, _, err := g.sendFrom(ctx, method, "/v1/files/"+path, body)
+	return out, err
+}
+
 func (g *Gateway) send(ctx context.Context, method, path string, body []byte) ([]byte, http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, g.URL+path, bytes.NewReader(body))
+	return g.sendFrom(ctx, method, path, bytes.NewReader(body))
+}
+
+// sendFrom returns the body of an answer with a status of 2xx. The header is there with every answer.
+func (g *Gateway) sendFrom(ctx context.Context, method, path string, body io.Reader) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, g.URL+path, body)
 	if err != nil {
 		return nil, nil, err
 	}

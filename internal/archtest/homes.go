@@ -27,7 +27,7 @@ var homes = []home{
 	},
 	{
 		dep:   "github.com/nats-io/nats.go/...",
-		in:    []string{"bus/...", "libs/natsd/...", "libs/natserr/...", "libs/objectstore/...", "libs/registry/...", "libs/service/...", "services/...", "cmd/...", "integration/..."},
+		in:    []string{"bus/...", "libs/natsd/...", "libs/natserr/...", "libs/files/...", "libs/objectstore/...", "libs/registry/...", "libs/service/...", "services/...", "cmd/...", "integration/..."},
 		tests: everywhere,
 		why:   "the wire has few doors; engine and host interface are not among them",
 	},

@@ -4,10 +4,12 @@ package faaslet
 
 import (
 	"context"
+	"io/fs"
 	"strings"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/vfs"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -48,7 +50,26 @@ func (m *Module) Uncapturable() string {
 const notShareable = "its initialiser was given random bytes or read a clock, which every call would share, and it does not renew itself (export shoal_restored)"
 
 // notItsFiles is why nothing was captured of an instance that counts on the files of its initialiser.
-const notItsFiles = "its initialiser looked for files or left some, and each call has its own"
+const (
+	notItsFiles = "its initialiser left files behind, and each call has its own"
+	looked      = "its initialiser looked for shared files, which workers have: each of them initialises it"
+)
+
+// unknownFiles are shared files that are not here: who looks for one is told that there is none, and that it looked is known.
+type unknownFiles struct{ looked bool }
+
+func (u *unknownFiles) Lookup(string) (vfs.Info, bool) {
+	u.looked = true
+	return vfs.Info{}, false
+}
+
+func (u *unknownFiles) List(path string) []vfs.Info {
+	u.looked = true
+	return nil
+}
+
+func (u *unknownFiles) Open(context.Context, string) (vfs.Content, error) { return nil, fs.ErrNotExist }
+func (u *unknownFiles) Same(vfs.Shared) bool                              { return false }
 
 // Prepare has the engine do what it does once for a module, at its first instance. No code of the guest runs.
 // Preconditions: Uncapturable says nothing.
@@ -67,12 +88,17 @@ func (m *Module) Prepare() *faas.Error {
 // wasRefused is why nothing was captured of an instance that was refused memory: with a higher limit another would not be.
 const wasRefused = "its initialiser was refused memory, and went on without"
 
-// Capture initialises an instance as New does and returns what became of it, which the caller closes. It returns nothing and
-// no error, but why, when others must not begin from that. Preconditions: Uncapturable says nothing.
+// Capture initialises an instance as New does, without shared files, and returns what became of it, which the caller closes.
+// It returns nothing and no error, but why, when others must not begin from that, or when shared files were looked for, even if
+// the initialiser failed then. Preconditions: Uncapturable says nothing.
 func (m *Module) Capture(ctx context.Context, s Setup) (_ *Captured, why string, _ *faas.Error) {
-	s.Image = nil
+	files := &unknownFiles{}
+	s.Image, s.Shared = nil, files
 	f, err := m.New(ctx, s)
-	if err != nil {
+	switch {
+	case err != nil && files.looked && ctx.Err() == nil:
+		return nil, looked, nil
+	case err != nil:
 		return nil, "", err
 	}
 	c, why, err := f.captured()
@@ -86,7 +112,9 @@ func (f *Faaslet) captured() (_ *Captured, why string, _ *faas.Error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case f.files:
+	case f.looked:
+		return nil, looked, nil
+	case f.left:
 		return nil, notItsFiles, nil
 	case !f.shareable:
 		return nil, notShareable, nil

@@ -48,12 +48,13 @@ type Faaslet struct {
 	returned bool        // the guest's function returned in the last call, and with 0
 	refused  uint32      // grows that were refused before the last call
 	image    *capi.Image // what it was restored from, nil when it can't be reset
-	// What initialized found: others may begin from what the initialisers left; it depends on arguments and environment; they
-	// used files, and so others may not.
-	shareable, own, files bool
-	birth                 Birth         // not changed any more once New has returned
-	waited                time.Duration // of New, for the source of the image
-	reset                 ResetResult   // of the last one
+	// What initialized found: others may begin from what the initialisers left; it depends on arguments and environment; it
+	// depends on the files of the Setup.
+	shareable, own, looked bool
+	left                   bool          // files, that no other has
+	birth                  Birth         // not changed any more once New has returned
+	waited                 time.Duration // of New, for the source of the image
+	reset                  ResetResult   // of the last one
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the

@@ -21,6 +21,8 @@ import (
 const (
 	// maxImage is the largest linear memory that an image is taken of: taking it reads all of it, on the path of a call.
 	maxImage = 64 * faas.MiB
+	// maxLooked is the same where nothing can be captured elsewhere, as the initialisers read shared files.
+	maxLooked = 256 * faas.MiB
 	// maxDirty is how many pages of 4 KiB a reset puts back. Every page that was ever written since the Faaslet was restored
 	// is put back each time: beyond this, a new one that shares the image's pages again is the better start for the next
 	// call, which may write little.
@@ -35,7 +37,7 @@ const (
 //   - the initialiser was given random bytes or read a clock, and the module does not renew itself, as renew.go says:
 //     Faaslets with one image would share them, and a seed that was made of them;
 //   - the kernel does not tell which pages were written;
-//   - its memory is larger than 64 MiB, and nothing was captured elsewhere.
+//   - its memory is larger than 64 MiB, 256 MiB when the initialisers read shared files, and nothing was captured elsewhere.
 //
 // It is filled later when the engine's images take 1 GiB or a quarter of the process's descriptors already, those of its owner
 // have their share of either, or the engine's account has no room.
@@ -48,6 +50,7 @@ type Image struct {
 	closed atomic.Bool
 	taken  atomic.Pointer[capi.Image]
 	never  atomic.Bool // it will not be filled, or what it has is not to be used
+	looked atomic.Bool // what it has depends on the files of the Setup
 
 	mu sync.Mutex // held while it is filled
 
@@ -61,6 +64,9 @@ func (m *Module) NewImage(owner string) *Image {
 	i.refs.Store(1)
 	return i
 }
+
+// Looked reports whether what i has depends on the shared files of the Setup that it was taken with.
+func (i *Image) Looked() bool { return i.looked.Load() }
 
 // Taken reports whether Faaslets are restored from i.
 func (i *Image) Taken() bool { return i.get() != nil }
@@ -123,7 +129,11 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		i.never.Store(true)
 		return nil
 	}
-	if len(f.instance.Memory()) > int(maxImage) {
+	limit := maxImage
+	if f.looked {
+		limit = maxLooked
+	}
+	if len(f.instance.Memory()) > int(limit) {
 		if i.source == nil { // else that may fill it yet
 			i.never.Store(true)
 		}

@@ -37,23 +37,30 @@ func (f *Faaslet) initialized(ctx context.Context, image *Image) *faas.Error {
 		shareable = answer == wasmbin.RenewsAll || answer == wasmbin.RenewsRuntime && (call == nil || call.WASI.Startup())
 	}
 	f.shareable, f.own = shareable, call != nil && call.WASI.Own()
-	f.files = usedFiles(call)
+	f.noteFiles(call)
 	if now := f.host.call; now != nil && now != call { // what the guest's function was told is in its memory too
 		f.own = f.own || now.WASI.Own()
-		f.files = f.files || usedFiles(now)
-	}
-	if f.files { // another call has other files, and none of them open
-		f.shareable = false
+		f.noteFiles(now)
 	}
 	if image != nil && !f.shareable {
 		image.never.Store(true)
 	}
+	if image != nil && f.looked {
+		image.looked.Store(true)
+	}
 	return nil
 }
 
-// usedFiles reports whether a guest found out what files there are, or left some: its memory may count on that.
-func usedFiles(call *hostapi.Call) bool {
-	return call != nil && (call.WASI.Looked() || call.WASI.LeftFiles())
+// noteFiles notes what a call of the initialisers did with files. call may be nil.
+func (f *Faaslet) noteFiles(call *hostapi.Call) {
+	if call == nil {
+		return
+	}
+	f.looked = f.looked || call.WASI.Looked()
+	if call.WASI.LeftFiles() { // which no other has, and none of them open
+		f.shareable = false
+		f.left = true
+	}
 }
 
 // renew has f, which was restored, renew itself. Preconditions: f.mu is held, and f's host is between begin and end.

@@ -221,30 +221,38 @@ func TestInitialisersThatUseFiles(t *testing.T) {
 	  (func $try (param i32) (if (local.get 0) (then (unreachable))))
 	  (func (export "_initialize") %s)
 	  (func (export "handle")))`
+	const opens = "(call $try (call $open (i32.const 3) (i32.const 0) (i32.const %d) (i32.const 1) (i32.const %d) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))"
 	for name, c := range map[string]struct {
-		init string
-		want bool
+		init         string
+		captured     string // why nothing is; "" when something is
+		image, looks bool   // of a Faaslet
 	}{
-		"none":    {"", true},
-		"a libc":  {"(drop (call $prestat (i32.const 3) (i32.const 16))) (drop (call $prestat (i32.const 4) (i32.const 16)))", true},
-		"looks":   {"(call $try (call $open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))", false},
-		"creates": {"(call $try (call $open (i32.const 3) (i32.const 0) (i32.const 9) (i32.const 1) (i32.const 1) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))", false},
+		"none":    {"", "", true, false},
+		"a libc":  {"(drop (call $prestat (i32.const 3) (i32.const 16))) (drop (call $prestat (i32.const 4) (i32.const 16)))", "", true, false},
+		"looks":   {fmt.Sprintf(opens, 8, 0) + "(drop (call $close (i32.const 4)))", looked, true, true},
+		"opens":   {fmt.Sprintf(opens, 8, 0), looked, false, true},
+		"creates": {fmt.Sprintf(opens, 9, 1), looked, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := load(t, newEngine(t, nil), fmt.Sprintf(guest, c.init))
-			tree := vfstest.New(map[string]string{"f": "text"})
-			captured, why, err := m.Capture(t.Context(), Setup{Shared: tree})
+			captured, why, err := m.Capture(t.Context(), Setup{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if captured != nil {
 				captured.Close()
 			}
+			if (captured != nil) != (c.captured == "") || why != c.captured {
+				t.Errorf("captured: %t, %q", captured != nil, why)
+			}
+			tree := vfstest.New(map[string]string{"f": "text"})
+			image := newImage(t, m)
+			newFaaslet(t, m, Setup{Shared: tree, Image: image}).Close()
+			if image.Taken() != c.image || image.Looked() != c.looks {
+				t.Errorf("an image is taken: %t, of files that were looked at: %t", image.Taken(), image.Looked())
+			}
 			if n := tree.Opened.Load(); n != 0 {
 				t.Errorf("%d shared files are still open", n)
-			}
-			if (captured != nil) != c.want || !c.want && why != notItsFiles {
-				t.Errorf("captured: %t, %q", captured != nil, why)
 			}
 		})
 	}

@@ -3,10 +3,13 @@ package objectstore
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"hash"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,20 +32,41 @@ const (
 // It fails with too_large beyond Options.MaxObject, with unavailable when the store is full or the server away, and with
 // r's own error.
 func (s *Store) Put(ctx context.Context, name string, r io.Reader) (Info, error) {
-	what := "put object " + name
 	if _, err := s.stat(ctx, name); err != nil { // of the name, before the work
 		return Info{}, err
 	}
+	return s.put(ctx, name, r, nil)
+}
+
+// PutNamed is Put for an object whose name follows from what it is: name is asked for it when every byte is in the store.
+// Its error is that of the Put.
+func (s *Store) PutNamed(ctx context.Context, r io.Reader, name func(Info) (string, error)) (Info, error) {
+	return s.put(ctx, "", r, name)
+}
+
+func (s *Store) put(ctx context.Context, name string, r io.Reader, rename func(Info) (string, error)) (Info, error) {
 	info := Info{Name: name, nuid: nuid.Next()}
 	err := s.putChunks(ctx, &info, r)
+	if err == nil && rename != nil {
+		info.Name, err = rename(info)
+	}
 	if err == nil {
 		err = s.commit(ctx, &info)
 	}
 	if err != nil {
 		s.forget(ctx, info.nuid)
-		return Info{}, natserr.Wrap(err, what)
+		return Info{}, natserr.Wrap(err, strings.TrimSpace("put object "+info.Name))
 	}
 	return info, nil
+}
+
+// Sum returns the sha256 of the object in hexadecimal digits, "" when the digest is none.
+func (i Info) Sum() string {
+	b, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(i.Digest, "SHA-256="))
+	if err != nil || len(b) != sha256.Size {
+		return ""
+	}
+	return hex.EncodeToString(b)
 }
 
 // commit makes info the object of its name. When the same bytes are there under another nuid, they stay instead.

@@ -3,6 +3,7 @@ package objectstore_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -359,4 +360,34 @@ func TestServerAway(t *testing.T) {
 	wantCode(t, err, faas.Unavailable)
 	_, err = s.Put(t.Context(), "a", strings.NewReader("y"))
 	wantCode(t, err, faas.Unavailable)
+}
+
+// An object that is named when its bytes are known is there under that name only, once.
+func TestPutNamed(t *testing.T) {
+	s := open(t, server(t), objectstore.Options{MaxObject: 1 << 20})
+	body := bytes.Repeat([]byte("shoal"), 100_000)
+	var infos []objectstore.Info
+	for range 2 {
+		info, err := s.PutNamed(t.Context(), bytes.NewReader(body), func(i objectstore.Info) (string, error) { return "of/" + i.Sum(), nil })
+		if err != nil || info.Name != fmt.Sprintf("of/%x", sha256.Sum256(body)) {
+			t.Fatalf("%+v, %v", info, err)
+		}
+		infos = append(infos, info)
+	}
+	if all, err := s.List(t.Context(), ""); err != nil || len(all) != 1 || all[0].Time.Before(infos[0].Time) {
+		t.Errorf("%+v, %v", all, err)
+	}
+	refusal := errors.New("no")
+	if _, err := s.PutNamed(t.Context(), bytes.NewReader(body), func(objectstore.Info) (string, error) { return "", refusal }); !errors.Is(err, refusal) {
+		t.Errorf("refused: %v", err)
+	}
+	if _, err := s.PutNamed(t.Context(), bytes.NewReader(make([]byte, 2<<20)), nil); faas.CodeOf(err) != faas.TooLarge {
+		t.Errorf("too large: %v", err)
+	}
+	if n, err := s.Sweep(t.Context(), 0); n != 0 || err != nil {
+		t.Errorf("%d objects without a name are left, %v", n, err)
+	}
+	if got := (objectstore.Info{Digest: "SHA-1=xyz"}).Sum(); got != "" {
+		t.Errorf("a sum of another kind is %q", got)
+	}
 }

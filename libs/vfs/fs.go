@@ -23,7 +23,13 @@ type Limits struct {
 	// Names are files, directories, links and symbolic links made, shared ones changed, and shared ones removed: each is kept
 	// in memory. 0 means faas.FileNames.
 	Names int
+	// Reserve is asked for memory, in bytes, before it is used, a MiB or more at a time; false refuses it, and the write fails
+	// with EDQUOT. What it gave is given back by its owner when the call has ended. nil gives all.
+	Reserve func(bytes int64) bool
 }
+
+// reserveStep is how much memory is reserved at once, at least.
+const reserveStep = 1 << 20
 
 // FS is the file system of one call: Shared under a private layer. It is not safe for concurrent use; it serves one call
 // on one thread. It makes nothing before it is used.
@@ -38,6 +44,7 @@ type FS struct {
 	rootTimes bool // root has its times
 	looked    bool
 	bytes     int64 // in pages and targets of symbolic links
+	reserved  int64 // bytes that Limits.Reserve gave
 	names     int   // entries that are charged
 	inodes    uint64
 	opened    map[*node]struct{} // files with open Content
@@ -107,6 +114,13 @@ func (f *FS) room(n int) bool { return f.names+n <= f.limits.Names }
 func (f *FS) charge(n int64) bool {
 	if n > f.limits.Bytes-f.bytes {
 		return false
+	}
+	if want := f.bytes + n - f.reserved; want > 0 && f.limits.Reserve != nil {
+		more := max(want, reserveStep)
+		if !f.limits.Reserve(more) {
+			return false
+		}
+		f.reserved += more
 	}
 	f.bytes += n
 	return true

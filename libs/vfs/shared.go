@@ -20,6 +20,8 @@ type Shared interface {
 	// Open returns the contents of the file at path. The first one to open it fetches it, which takes a while and ends
 	// with ctx. The caller closes it.
 	Open(ctx context.Context, path string) (Content, error)
+	// Same reports whether other, which may be nil, has the same files with the same contents. It may say no of two that have.
+	Same(other Shared) bool
 }
 
 // Info is one shared file or directory.

@@ -31,7 +31,10 @@ func (g *Gateway) newCall(n faas.Name, timeout, trace, hostTrace string) (*faas.
 		limit = min(limit, wanted)
 	}
 	id := faas.NewCallID()
-	c := &faas.Call{ID: id, Root: id, Name: n, Version: fn.Version, Timeout: limit, HostTrace: hostTrace == bus.HostTraceOn}
+	c := &faas.Call{
+		ID: id, Root: id, Name: n, Version: fn.Version, Timeout: limit,
+		Files: g.cfg.Files.Revision(n.Tenant), HostTrace: hostTrace == bus.HostTraceOn,
+	}
 	if validTraceParent(trace) {
 		c.TraceParent = trace
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/bus/holder"
 	"github.com/shoal-run/shoal/bus/members"
+	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
@@ -38,6 +39,7 @@ type Config struct {
 	Functions    *registry.View
 	Modules      *objectstore.Store
 	Payloads     *objectstore.Store // bodies that are too large for a message
+	Files        *files.Store       // tenants' shared files
 	Members      *members.Members
 	MaxCalls     int              // held at once; default 10 000
 	MaxInput     faas.Size        // of a call; default faas.DefaultBody

@@ -22,7 +22,7 @@ func (g *Gateway) handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, faas.Errorf(faas.NotFound, "nothing is at %s %s", r.Method, r.URL.Path).Hint("GET /openapi.yaml lists what is"))
 	})
-	return mux
+	return strict(mux)
 }
 
 // route is one HTTP route, as net/http.ServeMux has it.
@@ -42,6 +42,10 @@ func (g *Gateway) table() []route {
 		{"DELETE /v1/functions/{tenant}/{function}", g.deleteFunction},
 		{"GET /v1/functions/{tenant}/{function}/logs", g.getLogs},
 		{"GET /v1/calls/{id}/output", g.getOutput},
+		{"GET /v1/files/{tenant}", g.listFiles},
+		{"PUT /v1/files/{tenant}/{path...}", g.putFile},
+		{"GET /v1/files/{tenant}/{path...}", g.getFile},
+		{"DELETE /v1/files/{tenant}/{path...}", g.deleteFile},
 		{"GET /v1/workers", g.listWorkers},
 		{"GET /healthz", g.healthz},
 		{"GET /readyz", g.readyz},

@@ -23,8 +23,13 @@ type problemDocument struct {
 // problem answers with err. An error without a code is internal.
 func problem(w http.ResponseWriter, err error) {
 	e := faas.AsError(err)
+	problemStatus(w, e, e.Code.Status())
+}
+
+// problemStatus is problem with another status than the code's own.
+func problemStatus(w http.ResponseWriter, e *faas.Error, status int) {
 	h := w.Header()
-	doc := problemDocument{Type: "about:blank", Title: titles[e.Code], Status: e.Code.Status(), Error: e}
+	doc := problemDocument{Type: "about:blank", Title: titles[e.Code], Status: status, Error: e}
 	if v := h["Traceparent"]; len(v) > 0 {
 		doc.Trace = v[0]
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
@@ -24,6 +25,7 @@ type Stores struct {
 	Modules   *objectstore.Store
 	Protos    *objectstore.Store
 	Payloads  *objectstore.Store // bodies that are too large for a message
+	Files     *files.Bucket      // tenants' shared files
 }
 
 // OpenStores opens every store over nc, and makes those that are not there yet; any number of processes may do so at the
@@ -58,7 +60,10 @@ func (s *Stores) open(ctx context.Context) (err error) {
 	if s.Protos, err = objectstore.Open(ctx, s.JetStream, bus.ProtosBucket, objectstore.Options{}); err != nil {
 		return err
 	}
-	s.Payloads, err = objectstore.Open(ctx, s.JetStream, bus.PayloadsBucket, objectstore.Options{MaxObject: int64(faas.MaxBody), TTL: bus.PayloadTTL})
+	if s.Payloads, err = objectstore.Open(ctx, s.JetStream, bus.PayloadsBucket, objectstore.Options{MaxObject: int64(faas.MaxBody), TTL: bus.PayloadTTL}); err != nil {
+		return err
+	}
+	s.Files, err = files.Open(ctx, s.JetStream, bus.FilesBucket)
 	return err
 }
 

@@ -1,6 +1,6 @@
 // Package standalone is all of Shoal in one process: the wiring of `shoal up` and of integration tests, top to bottom.
 //
-//	natsd ─► registry view ─► upload ─► workers ─► members ─► planner ─► gateway
+//	natsd ─► registry view, view of files ─► upload ─► workers ─► members ─► planner ─► gateway
 //
 // Each part starts when the one to its left is ready and stops before it does. They speak over the bus as they would in
 // processes of their own.
@@ -18,6 +18,7 @@ import (
 	"github.com/shoal-run/shoal/libs/artefact"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
+	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/natsd"
 	"github.com/shoal-run/shoal/libs/registry"
@@ -134,9 +135,10 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	process.AllowThreads(s.cfg.Workers * s.slots())
 
 	view := registry.NewView(stores.Registry, s.log)
+	index := files.NewView(files.ViewConfig{Bucket: stores.Files, Log: s.log})
 	known := members.New(members.Config{NC: control, Log: s.log})
 	up, err := upload.New(upload.Config{
-		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Compiler: compiler, Capturer: compiler, Key: s.key, EngineVersion: engine.Version(),
+		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Files: stores.Files, Compiler: compiler, Capturer: compiler, Key: s.key, EngineVersion: engine.Version(),
 		CPU: artefact.CPUFeatures(), Host: wasmbin.Host{Types: table.Types, Why: table.Why}, MaxModule: s.cfg.MaxModule, Metrics: meters, Log: s.log,
 	})
 	if err != nil {
@@ -150,11 +152,14 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 
 	var seq service.Sequence
 	seq.Add("registry", view.Run, view.Ready())
+	seq.Add("files", index.Run, nil)
 	seq.Add("upload", up.Run, up.Ready())
 
 	pub := s.key.Public().(ed25519.PublicKey)
 	artefacts := worker.ArtefactsIn(s.cfg.Data, pub, stores.Modules, compiler, 0, s.log)
 	protos := worker.ProtosIn(s.cfg.Data, pub, stores.Protos, 0)
+	shared := worker.FilesIn(s.cfg.Data, stores.Files, index, 0, meters, s.log)
+	s.onClose(shared.Close)
 	for i := range s.cfg.Workers {
 		name := fmt.Sprintf("worker%d", i+1)
 		calls, err := connect("shoal " + name)
@@ -162,7 +167,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 			return nil, err
 		}
 		life := worker.Lives(worker.Config{
-			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Protos: protos, Payloads: stores.Payloads, Functions: view,
+			Name: name, Calls: calls, Control: control, Engine: engine, Artefacts: artefacts, Protos: protos, Files: shared, Payloads: stores.Payloads, Functions: view,
 			Slots: s.slots(), Queue: s.cfg.Queue, MaxInput: s.cfg.MaxInput, MaxOutput: s.cfg.MaxOutput, MemoryLimit: s.memoryLimit(),
 			CPUFeatures: artefact.CPUFeatures(), DrainTimeout: s.drain(), Metrics: meters, Log: s.log,
 		})
@@ -178,7 +183,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	}
 	front, err := gateway.New(gateway.Config{
 		Listener: s.listener, Calls: holding, Control: control, JetStream: stores.JetStream, Functions: view,
-		Modules: stores.Modules, Payloads: stores.Payloads, Members: known,
+		Modules: stores.Modules, Payloads: stores.Payloads, Files: files.New(stores.Files, index, files.Limits{}), Members: known,
 		MaxInput: s.cfg.MaxInput, MaxModule: s.cfg.MaxModule, DrainTimeout: s.drain(), Metrics: meters, Log: s.log,
 	})
 	if err != nil {

@@ -30,8 +30,8 @@ func (s *Service) sweepAlways(ctx context.Context) {
 }
 
 // Sweep deletes the objects that no function uses and that were not put or touched within the grace: modules, artefacts and
-// Proto-Faaslets of versions that were replaced or removed, packs that no other version shares, and staging objects and
-// pieces that somebody who died has left. It returns how many. Run does it from time to time.
+// Proto-Faaslets of versions that were replaced or removed, packs that no other version shares, contents that no shared file
+// has, and staging objects and pieces that somebody who died has left. It returns how many. Run does it from time to time.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
@@ -41,6 +41,11 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 	var failed error
 	for _, store := range []*objectstore.Store{s.cfg.Store, s.cfg.Protos} {
 		swept, err := s.sweep(ctx, store)
+		n += swept
+		failed = errors.Join(failed, err)
+	}
+	if s.cfg.Files != nil {
+		swept, err := s.cfg.Files.Sweep(ctx, s.cfg.Grace)
 		n += swept
 		failed = errors.Join(failed, err)
 	}

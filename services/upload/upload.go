@@ -28,6 +28,7 @@ import (
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/objectstore"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/snapshot"
@@ -53,6 +54,7 @@ type Config struct {
 	Registry      *registry.Registry
 	Store         *objectstore.Store // the bucket bus.ModulesBucket
 	Protos        *objectstore.Store // the bucket bus.ProtosBucket
+	Files         *files.Bucket      // tenants' shared files, which the service sweeps; nil for none
 	Compiler      compiler
 	Capturer      capturer
 	Key           ed25519.PrivateKey // signs artefacts
@@ -66,7 +68,7 @@ type Config struct {
 	Queue         int              // deploys that wait, beyond which they are refused with no_capacity; default DefaultQueue
 	CompileWall   time.Duration    // of a compilation, which is broken off then; default DefaultCompileWall
 	DeployTimeout time.Duration    // of a deploy from its arrival on; default DeployTimeout(CompileWall)
-	Grace         time.Duration    // how long objects that no function uses stay; default an hour, more than any call lasts
+	Grace         time.Duration    // how long objects that no function uses, and contents that no shared file has, stay; default an hour, more than any call lasts
 	SweepEvery    time.Duration    // default 10 minutes
 	Metrics       *metrics.Metrics // where the service's are told; nil for nowhere
 	Log           *slog.Logger     // default: none

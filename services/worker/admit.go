@@ -129,6 +129,19 @@ func (w *Worker) reserve(j *job) *faas.Error {
 	return nil
 }
 
+// reserveMore sets more memory aside for a running call, or reports that there is none.
+func (w *Worker) reserveMore(j *job, bytes int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	more := faas.Size(bytes)
+	if j.freed || w.reserved+more > w.cfg.MemoryLimit {
+		return false
+	}
+	w.reserved += more
+	j.memory += more
+	return true
+}
+
 // refuse answers a call message that was not taken.
 func (w *Worker) refuse(m *nats.Msg, err error) {
 	w.meters.refusals.Of(faas.CodeOf(err)).Add()

@@ -26,6 +26,7 @@ type Config struct {
 	Engine       *faaslet.Engine
 	Artefacts    Artefacts
 	Protos       Protos   // nil has none: Faaslets are restored from what the first one left
+	Files        Files    // tenants' shared files; nil has none
 	Payloads     Payloads // bodies that are too large for a message
 	Functions    Functions
 	Slots        int              // running calls; default 4 per core

@@ -25,6 +25,7 @@ type pool struct {
 	w      *Worker
 	key    poolKey
 	module *faaslet.Module
+	files  bool // its guests may open files
 	past   past
 
 	mu       sync.Mutex
@@ -110,11 +111,14 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 	if w.cfg.Protos != nil && fn.Version == v { // the first Faaslet wants it as soon as the module is there
 		w.prefetchProto(fn)
 	}
+	if w.cfg.Files != nil && opensFiles(fn, v) {
+		w.cfg.Files.Want(key.name.Tenant)
+	}
 	module, err := w.load(ctx, v, ahead)
 	if err != nil {
 		return nil, err
 	}
-	fresh := &pool{w: w, key: key, module: module, fn: fn, set: w.setupOf(fn, v, module), keep: keepsState(fn, module), used: time.Now()}
+	fresh := &pool{w: w, key: key, module: module, fn: fn, set: w.setupOf(fn, v, module), keep: keepsState(fn, module), files: opensFiles(fn, v), used: time.Now()}
 	for {
 		w.mu.Lock()
 		p = w.pools[key]

@@ -73,6 +73,16 @@ func (p *pool) missing() bool {
 // build builds one Faaslet ahead of any call, within limit, if one is missing. It reports false when that failed. A drain
 // ends it.
 func (p *pool) build(limit time.Duration) bool {
+	began := time.Now()
+	init, cancel := context.WithTimeout(p.w.ahead, limit)
+	defer cancel()
+	if err := p.suitNow(init); err != nil {
+		p.mu.Lock()
+		p.builds.took(0, limit > slotBudget, time.Now())
+		p.mu.Unlock()
+		p.w.log.Debug("Faaslet not built ahead: its files are not known", telemetry.KeyFunc, p.key.name, telemetry.KeyErr, err)
+		return false
+	}
 	p.mu.Lock()
 	if !p.missing() {
 		p.mu.Unlock()
@@ -82,10 +92,7 @@ func (p *pool) build(limit time.Duration) bool {
 	l := lent{set: p.set, keep: p.keep}
 	p.mu.Unlock()
 
-	began := time.Now()
-	init, cancel := context.WithTimeout(p.w.ahead, limit)
 	f, err := p.make(init, l.set)
-	cancel()
 	l.f = f
 
 	failed := err != nil && (limit > slotBudget || err.Code != faas.DeadlineExceeded) // else it may only be slow

@@ -10,6 +10,7 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/telemetry"
+	"github.com/shoal-run/shoal/libs/vfs"
 )
 
 // runner is one slot: it serves one call after the other on an ordinary goroutine. It ends with ctx, by when every
@@ -61,6 +62,13 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 		w.answer(j, r)
 		return p, used
 	}
+	shared, ferr := w.shared(j, p)
+	if ferr != nil {
+		r.Err = ferr
+		w.answer(j, r)
+		return p, used
+	}
+	p.suit(shared)
 	l, ferr := p.take(j.ctx, r)
 	if ferr != nil {
 		r.Err = ferr // has the cause, where the guest was, and what it said
@@ -73,7 +81,8 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 	}
 	out := l.f.Run(j.ctx, hostapi.NewCall(hostapi.CallConfig{
 		Ctx: j.ctx, Kind: p.module.Info().Kind, Input: input, Args: l.set.Args, Env: l.set.Env,
-		MaxOutput: int(w.cfg.MaxOutput), Trace: trace,
+		MaxOutput: int(w.cfg.MaxOutput), Shared: shared, Trace: trace,
+		FileLimits: vfs.Limits{Reserve: func(bytes int64) bool { return w.reserveMore(j, bytes) }},
 	}))
 	if trace != nil {
 		r.HostTrace = trace.Text()
@@ -132,9 +141,13 @@ func keepsState(fn faas.Function, m *faaslet.Module) bool {
 // setupOf returns how Faaslets of version v of fn are set up, with an image that its Proto-Faaslet fills, or else the first
 // of them.
 func (w *Worker) setupOf(fn faas.Function, v faas.Version, m *faaslet.Module) *faaslet.Setup {
-	image := m.NewImage(fn.Name.Tenant)
-	if w.cfg.Protos != nil && fn.Version == v { // the registry tells of the present version only
-		image = m.NewImageFrom(fn.Name.Tenant, func(ctx context.Context, i *faaslet.Image) error { return w.fill(ctx, fn, i) })
+	return &faaslet.Setup{Func: fn.Name, Image: w.imageOf(fn, v, m), Memory: memoryOf(fn), Args: fn.Args(), Env: fn.Environ()}
+}
+
+// imageOf returns an image for them.
+func (w *Worker) imageOf(fn faas.Function, v faas.Version, m *faaslet.Module) *faaslet.Image {
+	if w.cfg.Protos == nil || fn.Version != v { // the registry tells of the present version only
+		return m.NewImage(fn.Name.Tenant)
 	}
-	return &faaslet.Setup{Func: fn.Name, Image: image, Memory: memoryOf(fn), Args: fn.Args(), Env: fn.Environ()}
+	return m.NewImageFrom(fn.Name.Tenant, func(ctx context.Context, i *faaslet.Image) error { return w.fill(ctx, fn, i) })
 }

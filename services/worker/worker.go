@@ -3,7 +3,7 @@
 //
 // The bus callback only admits or refuses (admit.go); runners, one per slot, do the rest (serve.go). Each version of a
 // function has its loaded module (modules.go) and a pool of ready Faaslets (pool.go, refill.go), as far as there is room
-// (room.go), and has some before the first call (prefetch.go). The worker tells planners and gateways what it has in beats
+// (room.go), and has some before the first call (prefetch.go). Where its calls' shared files come from is in files.go. The worker tells planners and gateways what it has in beats
 // (beat.go) and obeys control messages (control.go). What it counts is in metrics.go.
 //
 // Lock order: Worker.mu, then pool.mu, then builder.mu; modules.mu is taken under neither.

@@ -57,6 +57,9 @@ type Counter struct{ n atomic.Int64 }
 // Add adds 1.
 func (c *Counter) Add() { c.n.Add(1) }
 
+// AddN adds n, which is not negative.
+func (c *Counter) AddN(n int64) { c.n.Add(n) }
+
 // Value returns the number.
 func (c *Counter) Value() int64 { return c.n.Load() }
 

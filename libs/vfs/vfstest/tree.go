@@ -34,6 +34,9 @@ type Tree struct {
 
 var _ vfs.Shared = (*Tree)(nil)
 
+// Same implements vfs.Shared.
+func (t *Tree) Same(other vfs.Shared) bool { return other == vfs.Shared(t) }
+
 // New returns the files with those contents by path.
 func New(files map[string]string) *Tree {
 	t := &Tree{open: func(p string) (vfs.Content, error) { return memory{strings.NewReader(files[p])}, nil }}

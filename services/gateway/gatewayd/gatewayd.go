@@ -9,6 +9,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/bus/members"
 	"github.com/shoal-run/shoal/libs/config"
+	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
 	"github.com/shoal-run/shoal/services/gateway"
@@ -21,6 +22,9 @@ type settings struct {
 	maxCalls            int
 	maxInput, maxModule faas.Size
 	maxBodies           faas.Size
+	maxFile             faas.Size
+	maxFiles            int
+	maxFilesSize        faas.Size
 	drain               faas.Duration
 }
 
@@ -28,6 +32,7 @@ type settings struct {
 func New() *process.Program {
 	c := &settings{
 		http: "127.0.0.1:8080", maxCalls: 10_000, maxInput: faas.DefaultBody, maxModule: faas.DefaultModule, maxBodies: faas.GiB,
+		maxFile: faas.MaxFile, maxFiles: faas.DefaultFiles, maxFilesSize: faas.DefaultFileBytes,
 		drain: faas.Duration(faas.DefaultTimeout),
 	}
 	return &process.Program{
@@ -42,6 +47,9 @@ func New() *process.Program {
 				What: "memory that inputs and outputs of all calls take together",
 			},
 			{Name: "max-module", Value: config.Size(&c.maxModule, 1, faas.MaxModule, ""), What: "largest module of a deploy"},
+			{Name: "max-file", Value: config.Size(&c.maxFile, 1, faas.MaxFile, ""), What: "largest shared file"},
+			{Name: "max-files", Value: config.Int(&c.maxFiles, 1, faas.MaxFiles, ""), What: "shared files of a tenant; give all gateways the same"},
+			{Name: "max-files-size", Value: config.Size(&c.maxFilesSize, 1, 0, ""), What: "shared files of a tenant together, likewise"},
 			{
 				Name: "drain-timeout", Value: config.Duration(&c.drain, time.Millisecond, 2*faas.MaxTimeout),
 				What: "how long held calls may take to end when the process stops",
@@ -53,7 +61,7 @@ func New() *process.Program {
 
 // wire makes
 //
-//	registry view, members ─► gateway
+//	registry view, view of files, members ─► gateway
 //
 // with the lobby at the gateway's address until the gateway is there.
 func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Sequence, error) {
@@ -77,10 +85,12 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		return nil, err
 	}
 	view := registry.NewView(stores.Registry, p.Log)
+	shared := files.NewView(files.ViewConfig{Bucket: stores.Files, Log: p.Log})
 	known := members.New(members.Config{NC: control, Log: p.Log})
 	front, err := gateway.New(gateway.Config{
 		Listener: lobby, Calls: calls, Control: control, JetStream: stores.JetStream, Functions: view,
 		Modules: stores.Modules, Payloads: stores.Payloads, Members: known,
+		Files:    files.New(stores.Files, shared, files.Limits{File: c.maxFile, Files: c.maxFiles, Bytes: c.maxFilesSize}),
 		MaxCalls: c.maxCalls, MaxInput: c.maxInput, MaxModule: c.maxModule, MaxBodies: c.maxBodies,
 		DrainTimeout: time.Duration(c.drain), Metrics: p.Metrics, Log: p.Log,
 	})
@@ -89,6 +99,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	}
 	var seq service.Sequence
 	seq.Add("registry", view.Run, view.Ready())
+	seq.Add("files", shared.Run, nil)
 	seq.Add("members", known.Run, known.Ready())
 	seq.Add("gateway", front.Run, front.Ready())
 	return &seq, nil

@@ -66,7 +66,7 @@ func New() *process.Program {
 			},
 			{
 				Name: "grace", Value: config.Duration(&c.grace, faas.MaxTimeout, 365*24*time.Hour),
-				What: "how long modules and Proto-Faaslets that no function uses are kept; no less than `deploy-timeout`, since a deploy stores its module before it names it",
+				What: "how long modules and Proto-Faaslets that no function uses, and contents of shared files that were deleted or replaced, are kept; no less than `deploy-timeout`, since a deploy stores its module before it names it",
 			},
 			{Name: "sweep-every", Value: config.Duration(&c.sweepEvery, time.Second, 24*time.Hour), What: "how often what is not used any more is looked for"},
 			{Name: "compile-memory", Value: config.Size(&c.compileMemory, 256*faas.MiB, 0, ""), What: "memory of a compiler's process; a module that needs more is refused with `invalid_module`"},
@@ -112,7 +112,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	}
 	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	up, err := upload.New(upload.Config{
-		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Compiler: compiler, Capturer: compiler,
+		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Files: stores.Files, Compiler: compiler, Capturer: compiler,
 		Key: key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: wasmbin.Host{Types: hostapi.New().Types, Why: hostapi.New().Why},
 		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, TenantQueue: c.tenantQueue,
 		CompileWall: time.Duration(c.compileWall), DeployTimeout: time.Duration(c.deployTimeout),

@@ -16,6 +16,7 @@ import (
 	"github.com/shoal-run/shoal/libs/config"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
+	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/registry"
 	"github.com/shoal-run/shoal/libs/service"
@@ -31,6 +32,7 @@ type settings struct {
 	memoryLimit           faas.Size
 	memoryMark            faas.Size
 	cache, protoCache     faas.Size
+	filesCache            faas.Size
 	drain                 faas.Duration
 	compileMemory         faas.Size
 	compileCPU            faas.Duration
@@ -42,7 +44,7 @@ func New() *process.Program {
 	host, _ := os.Hostname() // a host without a name has workers that are called "worker"
 	c := &settings{
 		name: workerName(host), data: "data", maxInput: faas.DefaultBody, maxOutput: faas.DefaultBody,
-		cache: faas.Size(cache.DefaultMax), protoCache: worker.DefaultProtoCache, drain: faas.Duration(faas.DefaultTimeout),
+		cache: faas.Size(cache.DefaultMax), protoCache: worker.DefaultProtoCache, filesCache: worker.DefaultFilesCache, drain: faas.Duration(faas.DefaultTimeout),
 		compileMemory: compile.DefaultMemory, compileCPU: faas.Duration(compile.DefaultCPU), compileWall: faas.Duration(compile.DefaultWall),
 	}
 	return &process.Program{
@@ -79,6 +81,7 @@ func New() *process.Program {
 			},
 			{Name: "cache", Value: config.Size(&c.cache, faas.MiB, 0, ""), What: "disk for compiled modules; those in use may make it more"},
 			{Name: "proto-cache", Value: config.Size(&c.protoCache, faas.MiB, 0, ""), What: "disk for Proto-Faaslets"},
+			{Name: "files-cache", Value: config.Size(&c.filesCache, faas.MiB, 0, ""), What: "disk for tenants' shared files; an open of one that does not fit beside those that are open fails"},
 			{
 				Name: "drain-timeout", Value: config.Duration(&c.drain, time.Millisecond, 2*faas.MaxTimeout),
 				What: "how long running calls may take to end when the process stops; then they are cancelled",
@@ -138,7 +141,7 @@ func workerName(host string) string {
 
 // wire makes
 //
-//	registry view ─► worker, in all its incarnations
+//	registry view, view of files ─► worker, in all its incarnations
 func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Sequence, error) {
 	if err := c.lockData(p); err != nil {
 		return nil, err
@@ -167,10 +170,13 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	}
 	view := registry.NewView(stores.Registry, p.Log)
 	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
+	index := files.NewView(files.ViewConfig{Bucket: stores.Files, Log: p.Log})
+	shared := worker.FilesIn(c.data, stores.Files, index, c.filesCache, p.Metrics, p.Log)
+	p.OnClose(shared.Close)
 	life := worker.Lives(worker.Config{
 		Name: c.name, Calls: calls, Control: control, Engine: engine,
 		Artefacts: worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log),
-		Protos:    worker.ProtosIn(c.data, pub, stores.Protos, c.protoCache), Payloads: stores.Payloads, Functions: view,
+		Protos:    worker.ProtosIn(c.data, pub, stores.Protos, c.protoCache), Files: shared, Payloads: stores.Payloads, Functions: view,
 		Slots: c.slots, Queue: c.queue, MaxInput: c.maxInput, MaxOutput: c.maxOutput, MemoryLimit: c.memoryLimit, MemoryMark: c.memoryMark,
 		CompileWall: time.Duration(c.compileWall), DrainTimeout: time.Duration(c.drain), CPUFeatures: artefact.CPUFeatures(), Metrics: p.Metrics, Log: p.Log,
 	})
@@ -178,6 +184,7 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	p.Health.Check("modules", life.Loads)
 	var seq service.Sequence
 	seq.Add("registry", view.Run, view.Ready())
+	seq.Add("files", index.Run, nil)
 	seq.Add("worker", untilDrained(life, p), life.Ready())
 	return &seq, nil
 }

@@ -162,16 +162,18 @@ func hostiles() []hostile {
 				  (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))))`,
 		},
 		{
-			name: "opens whatever it can", // it has three descriptors, and no way to have more
+			name: "opens whatever it can", // nothing of the host is there, by any path: three descriptors and its own root are all it has
 			wat: `(module
 				(import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
 				(import "wasi_snapshot_preview1" "fd_fdstat_get" (func $stat (param i32 i32) (result i32)))
-				(memory (export "memory") 1) (data (i32.const 0) "/etc/passwd")
+				(memory (export "memory") 1) (data (i32.const 0) "../../../../etc/passwd")
 				(func (export "handle") (result i32) (local $fd i32)
-				  (loop $l
-				    (if (i32.eqz (call $open (i32.rem_u (local.get $fd) (i32.const 8)) (i32.const 1) (i32.const 0) (i32.const 11) (i32.const 0) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 64)))
+				  (loop $l ;; "etc/passwd", "/etc/passwd", "./../…", "../…", and further up
+				    (if (i32.eqz (call $open (i32.rem_u (local.get $fd) (i32.const 8)) (i32.const 1)
+				          (i32.rem_u (local.get $fd) (i32.const 13)) (i32.sub (i32.const 22) (i32.rem_u (local.get $fd) (i32.const 13)))
+				          (i32.const 0) (i64.const 2) (i64.const -1) (i32.const 0) (i32.const 64)))
 				      (then (return (i32.const 1))))
-				    (if (i32.and (i32.gt_u (local.get $fd) (i32.const 2)) (i32.eqz (call $stat (local.get $fd) (i32.const 64))))
+				    (if (i32.and (i32.gt_u (local.get $fd) (i32.const 3)) (i32.eqz (call $stat (local.get $fd) (i32.const 64))))
 				      (then (return (i32.const 2))))
 				    (br_if $l (i32.lt_u (local.tee $fd (i32.add (local.get $fd) (i32.const 1))) (i32.const 100000))))
 				  (i32.const 0)))`,

@@ -321,6 +321,39 @@ func TestSharedFilesThatCantBeRead(t *testing.T) {
 	w.want("a fetch when the call ends", errno, vfs.EINTR)
 }
 
+// What a guest left open is given back at the end of its call.
+func TestCloseGivesBack(t *testing.T) {
+	w := newWorld(t, map[string]string{"a": "text", "b": "text"}, vfs.Limits{})
+	for _, path := range []string{"a", "b"} {
+		h := w.open(path, vfs.Mode{Write: true})
+		if n, errno := h.ReadAt(t.Context(), make([]byte, 4), 0); n != 4 || errno != vfs.OK {
+			t.Fatal(n, errno)
+		}
+	}
+	w.want("open", w.tree.Opened.Load(), int64(2))
+	w.FS.Close()
+	w.FS.Close()
+	w.want("open", w.tree.Opened.Load(), int64(0))
+}
+
+// CanOpen says what Open would, and does nothing.
+func TestCanOpen(t *testing.T) {
+	w := newWorld(t, map[string]string{"d/f": "text"}, vfs.Limits{Names: 1})
+	for path, want := range map[string]string{"d": "2 OK", "d/f": "1 OK", "x": "0 ENOENT", "d/f/x": "0 ENOTDIR", "../x": "0 ENOTCAPABLE"} {
+		kind, errno := w.CanOpen(w.root, path, vfs.Mode{})
+		w.want(path, fmt.Sprint(kind, " ", errno), want)
+	}
+	kind, errno := w.CanOpen(w.root, "x", vfs.Mode{Create: true, Truncate: true})
+	w.want("to create", fmt.Sprint(kind, " ", errno), "1 OK")
+	w.want("left", w.Left(), false)
+	w.write("x", "")
+	_, errno = w.CanOpen(w.root, "y", vfs.Mode{Create: true})
+	w.want("without room", errno, vfs.ENOSPC)
+	_, errno = w.FS.Open(t.Context(), w.root, "d/f", vfs.Mode{Truncate: true})
+	w.want("to truncate without room", errno, vfs.ENOSPC)
+	w.want("it stays", w.read("d/f"), "text")
+}
+
 func TestNothingStaysPinned(t *testing.T) {
 	files := map[string]string{}
 	for i := range 3000 {

@@ -1,9 +1,6 @@
 package vfs
 
-import (
-	"context"
-	"strings"
-)
+import "context"
 
 // Handle is an open file or directory. What it leads to lives until it is closed, whatever becomes of its name.
 type Handle struct {
@@ -74,8 +71,10 @@ func (f *FS) lookUp(base *node, path string, m Mode) (place, Errno) {
 	}
 	how := slashed
 	switch {
-	case m.Create && (m.Exclusive || strings.HasSuffix(path, "/")):
+	case m.Create && (m.Exclusive || !m.Follow):
 		how = never
+	case m.Create:
+		how = unslashed
 	case m.Follow:
 		how = always
 	}

@@ -44,6 +44,8 @@ func (f *FS) Rename(from *Handle, old string, to *Handle, path string) Errno {
 func (f *FS) mayRename(n *node, src, dst place) Errno {
 	target := dst.node
 	switch {
+	case dst.dir.dead:
+		return ENOENT
 	case n.kind != Directory && (src.slash || dst.slash):
 		return ENOTDIR
 	case n.kind == Directory && n.holds(dst.dir):
@@ -52,8 +54,6 @@ func (f *FS) mayRename(n *node, src, dst place) Errno {
 		return ENOTEMPTY
 	case target == n:
 		return OK
-	case dst.dir.dead:
-		return ENOENT
 	case target == nil:
 		return OK
 	case n.kind == Directory && target.kind != Directory:

@@ -17,10 +17,22 @@ type place struct {
 type follow uint8
 
 const (
-	never   follow = iota // what makes or removes a name
-	slashed               // where a slash comes after it, which asks for what it leads to
+	never     follow = iota // what makes or removes a name
+	slashed                 // where a slash comes after it, which asks for what it leads to
+	unslashed               // where none does: a file is to be made of the name it leads to
 	always
 )
+
+// ends reports whether a symbolic link at the end of a path, with a slash after it or none, is followed.
+func (how follow) ends(slash bool) bool {
+	switch how {
+	case slashed:
+		return slash
+	case unslashed:
+		return !slash
+	}
+	return how == always
+}
 
 // scheme is how Faasm's functions name shared files: "faasm://a/b" is "a/b" in the root. Libraries that tidy paths make one
 // slash of the two.
@@ -78,7 +90,7 @@ func (f *FS) walk(base *node, path string, how follow) (place, Errno) {
 			return place{}, ENAMETOOLONG
 		}
 		n := f.child(here, name)
-		if n != nil && n.kind == Symlink && (rest != "" || how == always || how == slashed && slash) {
+		if n != nil && n.kind == Symlink && (rest != "" || how.ends(slash)) {
 			if links++; links > MaxLinks {
 				return place{}, ELOOP
 			}

@@ -47,7 +47,7 @@ func (p Project) clangCommand(ctx context.Context, dir, output string) (command,
 	if err != nil {
 		return command{}, err
 	}
-	args := []string{target, "-O2", "-Wall", "-I", include, "-isystem", filepath.Join(p.sdk(), "posix")}
+	args := []string{target, "-O2", "-Wall", "-I", include, "-isystem", filepath.Join(p.sdk(), "posix"), "-D_WASI_EMULATED_PROCESS_CLOCKS"}
 	if p.Lang == "cpp" {
 		args = append(args, "-std=c++17", "-fno-exceptions")
 		exceptions := filepath.Join(p.sdk(), "src", "exceptions.cpp")

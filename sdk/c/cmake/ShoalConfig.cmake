@@ -13,6 +13,7 @@ if(NOT TARGET shoal)
   target_compile_features(shoal PRIVATE cxx_std_17)
   target_include_directories(shoal PUBLIC "${SHOAL_SDK}/include")
   target_include_directories(shoal SYSTEM PUBLIC "${SHOAL_SDK}/posix")
+  target_compile_definitions(shoal PUBLIC _WASI_EMULATED_PROCESS_CLOCKS)
   target_link_options(shoal INTERFACE
     "LINKER:--stack-first,-z,stack-size=1048576,--strip-debug,--export-if-defined=malloc,--export-if-defined=free")
   target_link_libraries(shoal INTERFACE wasi-emulated-process-clocks)

@@ -15,7 +15,7 @@
 //! ```
 
 use crate::{error::Error, host};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// A key.
 #[derive(Debug, Clone)]
@@ -93,40 +93,28 @@ impl Key {
     /// Waits until nobody on this worker has the value locked; others wait then, until the lock is dropped.
     pub fn lock(&self) -> Lock<'_> {
         host::lock_state_write(&self.0);
-        Lock(self, Kind::Write)
+        Lock(self, host::unlock_state_write)
     }
 
     /// The same, beside other readers.
     pub fn lock_shared(&self) -> Lock<'_> {
         host::lock_state_read(&self.0);
-        Lock(self, Kind::Read)
+        Lock(self, host::unlock_state_read)
     }
 
     /// The same as [`Key::lock`], on all workers.
     pub fn lock_global(&self) -> Lock<'_> {
         host::lock_state_global(&self.0);
-        Lock(self, Kind::Global)
+        Lock(self, host::unlock_state_global)
     }
 }
 
 /// A lock of a value, which ends when it is dropped.
-#[derive(Debug)]
 #[must_use = "the lock ends at once when it is dropped"]
-pub struct Lock<'a>(&'a Key, Kind);
-
-#[derive(Debug)]
-enum Kind {
-    Read,
-    Write,
-    Global,
-}
+pub struct Lock<'a>(&'a Key, fn(&CStr)); // how it ends: of the ways, a module imports those it uses
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        match self.1 {
-            Kind::Read => host::unlock_state_read(&self.0 .0),
-            Kind::Write => host::unlock_state_write(&self.0 .0),
-            Kind::Global => host::unlock_state_global(&self.0 .0),
-        }
+        (self.1)(&self.0 .0)
     }
 }

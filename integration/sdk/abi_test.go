@@ -84,14 +84,17 @@ func (h *host) run(t *testing.T, module []byte) {
 	t.Helper()
 	engine := wasmtime.NewEngine()
 	linker := wasmtime.NewLinker(engine)
-	must(t, linker.DefineWasi())
+	linker.AllowShadowing(true) // a module may import a function twice
 	h.define(t, linker)
 	compiled, err := wasmtime.NewModule(engine, module)
 	must(t, err)
+	for _, i := range compiled.Imports() {
+		if i.Module() == "wasi_snapshot_preview1" {
+			must(t, linker.FuncNew(i.Module(), *i.Name(), i.Type().FuncType(), wasi(t, *i.Name(), i.Type().FuncType())))
+		}
+	}
 	store := wasmtime.NewStore(engine)
-	wasi := wasmtime.NewWasiConfig()
-	wasi.InheritStderr()
-	store.SetWasi(wasi)
+	defer store.Close()
 	instance, err := linker.Instantiate(store, compiled)
 	must(t, err)
 	for _, entry := range []string{"_initialize", "handle"} {
@@ -107,6 +110,43 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// wasi is a function of WASI as far as a language's start and its complaints need it. (The engine's own leaves threads behind.)
+func wasi(t *testing.T, name string, typ *wasmtime.FuncType) func(*wasmtime.Caller, []wasmtime.Val) ([]wasmtime.Val, *wasmtime.Trap) {
+	const ok, notThere = 0, 8
+	return func(c *wasmtime.Caller, args []wasmtime.Val) ([]wasmtime.Val, *wasmtime.Trap) {
+		if len(typ.Results()) == 0 { // proc_exit
+			return nil, wasmtime.NewTrap(name)
+		}
+		memory := c.GetExport("memory").Memory().UnsafeData(c)
+		put := func(arg int, size uint32, v uint64) {
+			var b [8]byte
+			binary.LittleEndian.PutUint64(b[:], v)
+			copy(memory[args[arg].I32():][:size], b[:])
+		}
+		errno := ok
+		switch name {
+		case "args_sizes_get", "environ_sizes_get":
+			put(0, 4, 0)
+			put(1, 4, 0)
+		case "args_get", "environ_get", "random_get", "sched_yield":
+		case "clock_time_get":
+			put(2, 8, 1)
+		case "fd_write":
+			written := uint32(0)
+			for i := range args[2].I32() {
+				at := memory[args[1].I32()+8*i:]
+				text := memory[binary.LittleEndian.Uint32(at):][:binary.LittleEndian.Uint32(at[4:])]
+				t.Logf("%s", text)
+				written += uint32(len(text))
+			}
+			put(3, 4, uint64(written))
+		default:
+			errno = notThere
+		}
+		return []wasmtime.Val{wasmtime.ValI32(int32(errno))}, nil
 	}
 }
 

@@ -10,8 +10,8 @@
 //	}
 //	thumbnail, err := small.Output()
 //
-// A call that waits gives its slot to others. Only programs that import this package import the host's functions for it; they
-// also export malloc, by which the host hands outputs over.
+// Only programs that import this package import the host's functions for it; they also export malloc, by which the host hands
+// outputs over.
 //
 // Natively, in a test, calls go to what shoaltest has registered.
 package chain

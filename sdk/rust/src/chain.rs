@@ -29,7 +29,7 @@ pub fn call(function: &str, input: &[u8]) -> Result<Call, Error> {
 }
 
 impl Call {
-    /// Waits for the call to end. The parent's slot is free for others meanwhile.
+    /// Waits for the call to end.
     pub fn wait(self) -> Result<(), Error> {
         outcome(host::await_call(self.0))
     }

@@ -31,11 +31,7 @@
 #include "faasm/zygote.h"
 
 /* The bytes of an array or an object, as the functions below take them. */
-#ifdef __cplusplus
-#define BYTES(arr) reinterpret_cast<uint8_t *>(arr)
-#else
 #define BYTES(arr) ((uint8_t *)(arr))
-#endif
 
 #ifdef __cplusplus
 extern "C" {

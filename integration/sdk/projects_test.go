@@ -54,6 +54,38 @@ func thrown(t *testing.T, s *framework.Standalone, function string) {
 	}
 }
 
+// The function that each SDK's README shows first works.
+func TestReadmeFunctions(t *testing.T) {
+	testenv.Long(t, "builds guests")
+	s := framework.Start(t, standalone.Config{})
+	for _, lang := range []struct {
+		name, dir, fence, file, want string
+		needs                        testenv.Requirement
+	}{
+		{"assemblyscript", "assemblyscript", "ts", "assembly/index.ts", "\xffab", testenv.Npm},
+		{"c", "c", "c", "main.c", "ba\xff", testenv.Clang},
+		{"go", "go", "go", "main.go", "\xffab", testenv.GoWasm},
+		{"rust", "rust", "rust", "src/lib.rs", "\xffab", testenv.Rust},
+	} {
+		t.Run(lang.name, func(t *testing.T) {
+			testenv.Need(t, lang.needs)
+			_, rest, found := strings.Cut(string(read(t, filepath.Join(sdkDir, lang.dir, "README.md"))), "\n```"+lang.fence+"\n")
+			source, _, ended := strings.Cut(rest, "```\n")
+			if !found || !ended {
+				t.Fatal("the README shows no function")
+			}
+			dir := made(t, lang.name)
+			if err := os.WriteFile(filepath.Join(dir, lang.file), []byte(source), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.Deploy(t, "t/"+lang.name, build(t, dir))
+			if a := s.Call(t, "t/"+lang.name, []byte("ba\xff")); a.Err != nil || string(a.Body) != lang.want {
+				t.Errorf("%q, %v; want %q", a.Body, a.Err, lang.want)
+			}
+		})
+	}
+}
+
 // A CMake project configures and builds with the toolchain file of the SDK, as it lies in the tree.
 func TestCMakeProject(t *testing.T) {
 	testenv.Long(t, "builds guests")

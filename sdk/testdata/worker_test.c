@@ -37,6 +37,22 @@ static int parent(void)
     return 0;
 }
 
+static int plain(void)
+{
+    shoal_bytes out, value;
+    unsigned int call = shoal_chain("echo", "a\0b", 3);
+    CHECK(shoal_await(call) == 0 && shoal_await_output(call, &out) == 0 && out.size == 3 && memcmp(out.data, "a\0b", 3) == 0);
+    shoal_state_lock("s");
+    shoal_state_write("s", out.data, out.size);
+    shoal_state_push("s");
+    shoal_state_pull("s", out.size);
+    shoal_state_unlock("s");
+    value = shoal_state_read("s");
+    CHECK(shoal_state_size("s") == 3 && value.size == 3 && memcmp(value.data, "a\0b", 4) == 0);
+    CHECK(shoal_state_read("none").size == 0);
+    return 0;
+}
+
 static void test_calls(void)
 {
     SHOAL_TEST(handle, "hello", 0, "hello");
@@ -46,6 +62,7 @@ static void test_calls(void)
     CHECK(memcmp(shoal_test_output(&size), "a\0b", 4) == 0 && size == 3);
     shoal_test_chain("echo", handle);
     SHOAL_TEST(parent, "mine", 0, "mine");
+    SHOAL_TEST(plain, "", 0, "");
 }
 
 static void test_state(void)

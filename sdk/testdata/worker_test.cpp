@@ -32,8 +32,37 @@ int handle()
     return 0;
 }
 
+static int child()
+{
+    shoal::output(shoal::input() + "!");
+    return shoal::input() == "fail" ? 3 : 0;
+}
+
+static int parent()
+{
+#if __cplusplus >= 201703L
+    std::string output;
+    shoal::call failing = shoal::chain("child", "fail");
+    if (failing.await() != 3 || failing.await(output) != 3 || output != "fail!") {
+        return 1;
+    }
+    shoal::state visits("visits");
+    auto lock = visits.lock();
+    visits.write("1");
+    visits.push();
+    visits.pull(1);
+    if (visits.read() != "1" || visits.size() != 1 || shoal::state("none").read() != "") {
+        return 2;
+    }
+    shoal::output(shoal::chain("child", shoal::input()).output());
+#endif
+    return 0;
+}
+
 int main()
 {
+    shoal_test_chain("child", child);
+    SHOAL_TEST(parent, "hi", 0, "hi!");
     SHOAL_TEST(handle, "hello", 0, "hello");
     return shoal_test_end();
 }

@@ -36,6 +36,13 @@ int main(void)
         return 4;
     }
     *(volatile char *)(top + 65535) = 1;
+    if (brk((void *)(top + 3 * 65536 - 1)) != 0 || (uintptr_t)sbrk(0) != top + 3 * 65536 || brk((void *)top) != 0) {
+        return 5;
+    }
+    *(volatile char *)(top + 3 * 65536 - 1) = 1;
+    if (brk((void *)-65536) != -1) {
+        return 6; /* more than it may have */
+    }
     fputs("stack data heap", stdout);
     return zeros[0];
 }

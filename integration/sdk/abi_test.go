@@ -46,6 +46,14 @@ func TestSDKsSpeakFaasmsInterface(t *testing.T) {
 			}
 			h := &host{input: []byte("hi"), state: map[string][]byte{}, lists: map[string][][]byte{}}
 			h.run(t, build(t, dir))
+			if lang.name == "assemblyscript" { // its worker for tests is in JavaScript
+				if err := os.WriteFile(filepath.Join(dir, "worker.mjs"), []byte(source("worker.mjs")), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if said, want := command(t, dir, nil, "node", "worker.mjs", "greet.wasm"), "0 HI!X101ab456789b45onetwo 01ab456789 0\n"; said != want {
+					t.Errorf("in the place of a worker: %q, want %q", said, want)
+				}
+			}
 			if got, want := string(h.output), "HI!X301ab456789b45onetwo"; got != want {
 				t.Errorf("the output is %q, want %q", got, want)
 			}

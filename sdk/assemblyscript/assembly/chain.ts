@@ -15,9 +15,12 @@ export class Call {
     const at = changetype<usize>(result);
     const code = env.awaitCallOutput(this.id, at, at + sizeof<usize>());
     if (code != 0) throw new Error("the chained call ended with exit code " + code.toString());
-    const bytes = new Uint8Array(i32(result[1]));
-    memory.copy(bytes.dataStart, result[0], result[1]);
-    free(result[0]);
+    const data = result[0];
+    const bytes = new Uint8Array(data == 0 ? 0 : i32(result[1]));
+    if (data != 0) {
+      memory.copy(bytes.dataStart, data, bytes.byteLength);
+      free(data);
+    }
     return bytes;
   }
 }

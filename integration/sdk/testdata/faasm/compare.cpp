@@ -3,7 +3,7 @@
 #include "faasm/faasm.h"
 #include "faasm/print.h"
 
-int main()
+FAASM_MAIN_FUNC()
 {
     int a[] = {1, 2, 3}, b[] = {1, 2, 4};
     faasm::printArray<int>(a, 3);

@@ -33,6 +33,9 @@
 /* The bytes of an array or an object, as the functions below take them. */
 #define BYTES(arr) ((uint8_t *)(arr))
 
+/* Begins the definition of main, in functions of Faasm 0.2.4. */
+#define FAASM_MAIN_FUNC() int main(int argc, char *argv[])
+
 #ifdef __cplusplus
 extern "C" {
 #endif

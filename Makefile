@@ -55,6 +55,10 @@ services: toolchain ## build gateway, planner, worker and upload as processes of
 examples: toolchain ## build the examples to bin/examples/NAME.wasm
 	@$(GO) run ./internal/examples/cmd/build-examples -o bin/examples
 
+.PHONY: sdk
+sdk: ## build the C SDK's static library, to sdk/c/lib
+	@$(MAKE) -C sdk/c
+
 ##@ Develop
 
 .PHONY: test

@@ -8,7 +8,7 @@ import (
 )
 
 // The headers compile without a warning in every language they claim, and do what they say: the imports are defined
-// by testdata/host.h, so the host's compiler will do.
+// by testdata/host.h, or by shoal/test.h, so the host's compiler will do.
 func TestHeaders(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -20,6 +20,8 @@ func TestHeaders(t *testing.T) {
 		{"C17", "gcc", []string{"-std=c17", "-x", "c"}, "headers_test.c"},
 		{"C++11", "g++", []string{"-std=c++11"}, "headers_test.cpp"},
 		{"C++17", "g++", []string{"-std=c++17"}, "headers_test.cpp"},
+		{"worker in C", "gcc", []string{"-std=c11", "-x", "c"}, "worker_test.c"},
+		{"worker in C++", "g++", []string{"-std=c++17"}, "worker_test.cpp"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -20,9 +20,10 @@ func (a *app) newProject() *cobra.Command {
 	c := command(groupProject, &cobra.Command{
 		Use:   "new [DIR/]NAME",
 		Short: "Make a project for a function",
-		Long: "New makes a folder with a function that works, a README that says what to do next, and a copy of the SDK, so\n" +
-			"that nothing is fetched. The folder must not exist or be empty; its last part is the function's name.",
-		Example: "  shoal new wc\n  shoal new --lang c fast/histogram",
+		Long: "New makes a folder with a function that works, its unit test, a README that says what to do next, and a copy of the SDK, so\n" +
+			"that nothing is fetched but AssemblyScript's compiler. The folder must not exist or be empty; its last part is the\n" +
+			"function's name.",
+		Example: "  shoal new wc\n  shoal new --lang rust fast/histogram",
 		Args:    arguments(1, 1, "a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(scaffold.Languages(), lang) {
@@ -36,7 +37,11 @@ func (a *app) newProject() *cobra.Command {
 			if a.output == jsonFormat {
 				return a.printJSON(map[string]string{"name": name, "lang": lang, "dir": dir})
 			}
-			_, err := fmt.Fprintf(a.stdout, "%s is ready\n  cd %s && shoal build && shoal deploy me/%s\n", dir, shellQuote(dir), name)
+			first := ""
+			if lang == "assemblyscript" { // whose compiler npm fetches
+				first = "npm install && "
+			}
+			_, err := fmt.Fprintf(a.stdout, "%s is ready\n  cd %s && %sshoal build && shoal deploy me/%s\n", dir, shellQuote(dir), first, name)
 			return err
 		},
 	})

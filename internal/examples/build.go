@@ -154,8 +154,11 @@ func (b *builder) fresh(p project, path string) (bool, error) {
 		return false, err
 	}
 	inputs := []string{p.dir, filepath.Join(p.dir, p.SDK)}
-	if p.Lang == "go" {
+	switch p.Lang {
+	case "go":
 		inputs = []string{p.dir, filepath.Join(b.srcDir, "go.mod"), filepath.Join(b.srcDir, "..", "sdk", "go")}
+	case "assemblyscript":
+		inputs = []string{p.dir, filepath.Join(b.srcDir, "..", "sdk", "assemblyscript")}
 	}
 	for _, input := range inputs {
 		err := filepath.WalkDir(input, func(_ string, d fs.DirEntry, err error) error {

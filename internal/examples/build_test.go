@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,17 +18,21 @@ import (
 
 func TestBuildExamples(t *testing.T) {
 	testenv.Long(t, "links Go modules")
-	testenv.Need(t, testenv.GoWasm, testenv.Clang)
+	testenv.Need(t, testenv.GoWasm, testenv.Clang, testenv.Rust)
 	out := t.TempDir()
 	var log bytes.Buffer
 	built, skipped, err := Build(t.Context(), dir, out, &log)
+	skipped = slices.DeleteFunc(skipped, func(s Skipped) bool { return s.Reason.Lang == "assemblyscript" }) // before npm install
 	if err != nil || len(skipped) > 0 {
 		t.Fatalf("%v, skipped %v\n%s", err, skipped, log.String())
 	}
 	entries := map[string]string{
-		"echo": "handle", "hello-c": "handle", "hello-cpp": "_start", "hello-go": "handle", "nbody": "_start", "wordcount": "handle",
+		"echo": "handle", "hello-c": "handle", "hello-cpp": "_start", "hello-go": "handle", "hello-rust": "handle", "nbody": "_start", "wordcount": "handle",
 	}
 	for _, b := range built {
+		if b.Name == "hello-assemblyscript" {
+			entries[b.Name] = "handle"
+		}
 		data, err := os.ReadFile(filepath.Join(out, b.Name+".wasm"))
 		if err != nil {
 			t.Error(err)

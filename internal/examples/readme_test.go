@@ -39,12 +39,12 @@ func TestExamplesAreShown(t *testing.T) {
 			t.Errorf("the README of %s shows no call of demo/%s", filepath.Dir(p.dir), p.Name)
 		}
 	}
-	for _, want := range []string{"echo", "hello-c", "hello-cpp", "hello-go", "nbody", "wordcount"} {
+	for _, want := range []string{"echo", "hello-c", "hello-cpp", "hello-go", "hello-rust", "hello-assemblyscript", "nbody", "wordcount"} {
 		if !slices.Contains(functions, want) {
 			t.Errorf("no example %s among %q", want, functions)
 		}
 	}
-	for _, want := range []string{"c", "cpp", "go"} {
+	for _, want := range []string{"assemblyscript", "c", "cpp", "go", "rust"} {
 		if !slices.Contains(languages, want) {
 			t.Errorf("no example in %s", want)
 		}

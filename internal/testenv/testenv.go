@@ -24,6 +24,12 @@ const (
 	Clang Requirement = "clang"
 	// GoWasm is a go command that builds for GOOS=wasip1. The probe warms its build cache.
 	GoWasm Requirement = "go-wasm"
+	// Rust is rustc with the standard library for wasm32-wasi or wasm32-wasip1, and cargo beside it. RustBin says where.
+	Rust Requirement = "rust"
+	// CMake is cmake, and a make that it can drive.
+	CMake Requirement = "cmake"
+	// Npm is node, npm and a registry that answers: a test may install packages into a folder of its own.
+	Npm Requirement = "npm"
 	// Redis is redis-server and redis-cli on PATH; a test starts its own server on a free port.
 	Redis Requirement = "redis"
 	// Root is uid 0 with CAP_SYS_ADMIN and CAP_NET_ADMIN.
@@ -51,6 +57,9 @@ func probes() []probe {
 	return []probe{
 		{GoWasm, "build Go guests", "install Go 1.26 or later", probeGoWasm},
 		{Clang, "build C and C++ guests", "make deps", probeClang},
+		{Rust, "build Rust guests", "make deps", probeRust},
+		{CMake, "build with CMake", "make deps", probeCMake},
+		{Npm, "install npm packages", "install Node.js with npm, and have a registry in reach", probeNpm},
 		{Redis, "run against a Redis server", "make deps", probeRedis},
 		{Root, "run as root", "run the tests as root", probeRoot},
 		{Netns, "create network namespaces", "run the tests as root, outside a restricted container", probeNetns},

@@ -44,17 +44,14 @@ func (p Project) build(ctx context.Context, dir, wasmPath string, out io.Writer)
 	if err != nil {
 		return fmt.Errorf("build %s: %w", p.Name, err)
 	}
-	var cmd command
-	if p.Lang == "go" {
-		cmd, err = p.goCommand(tmp)
-	} else {
-		cmd, err = p.clangCommand(ctx, dir, tmp)
-	}
+	commands, err := p.commands(ctx, dir, tmp)
 	if err != nil {
 		return err
 	}
-	if err := cmd.run(ctx, dir, out); err != nil {
-		return &CompileError{Name: p.Name, Compiler: cmd.name, Err: err}
+	for _, cmd := range commands {
+		if err := cmd.run(ctx, dir, out); err != nil {
+			return &CompileError{Name: p.Name, Compiler: cmd.name, Err: err}
+		}
 	}
 	if err := p.check(tmp); err != nil {
 		return err
@@ -65,12 +62,34 @@ func (p Project) build(ctx context.Context, dir, wasmPath string, out io.Writer)
 	return os.Rename(tmp, wasmPath)
 }
 
+// commands returns what is run, one after the other, to compile the project in dir to output, in a folder of its own.
+func (p Project) commands(ctx context.Context, dir, output string) ([]command, error) {
+	var one command
+	var err error
+	switch p.Lang {
+	case "go":
+		one, err = p.goCommand(output)
+	case "rust":
+		return p.rustCommands(ctx, dir, output)
+	case "assemblyscript":
+		one, err = p.ascCommand(dir, output)
+	default:
+		one, err = p.clangCommand(ctx, dir, output)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []command{one}, nil
+}
+
 // command is a compiler and what to tell it.
 type command struct {
 	name string // for people: "clang-19"
 	path string
 	args []string
 	env  []string // on top of the environment
+	made string   // where it leaves its output, as a pattern of one file, when it can't be told; "" when it was told
+	to   string   // where that is moved
 }
 
 // stopDelay is how long a compiler that was told to stop may take before it is killed, with its pipes closed.
@@ -89,7 +108,14 @@ func (c command) run(ctx context.Context, dir string, out io.Writer) error {
 		}
 		return err
 	}
-	return nil
+	if c.made == "" {
+		return nil
+	}
+	made, err := filepath.Glob(c.made)
+	if err != nil || len(made) != 1 {
+		return fmt.Errorf("it made %d modules, not one", len(made))
+	}
+	return os.Rename(made[0], c.to)
 }
 
 // goCommand is the go command that makes a reactor. -w leaves out debug information and keeps the names of functions;

@@ -74,6 +74,7 @@ func TestBuildNewProjects(t *testing.T) {
 		{"c", testenv.Clang, "handle"},
 		{"cpp", testenv.Clang, "handle"},
 		{"go", testenv.GoWasm, "main.handle"},
+		{"rust", testenv.Rust, "handle"},
 	} {
 		t.Run(tc.lang, func(t *testing.T) {
 			if tc.lang == "go" {
@@ -210,6 +211,8 @@ func TestBuildWithoutTheToolchain(t *testing.T) {
 	}{
 		{"c", "main.c", []string{"C functions cannot be built here", "clang-19", "lld-19", "wasi-libc", "libclang-rt-19-dev-wasm32", "WASI_SDK_PATH"}},
 		{"cpp", "main.cpp", []string{"C++ functions cannot be built here", "clang-19", "libc++-19-dev-wasm32", "libc++abi-19-dev-wasm32"}},
+		{"rust", "src/lib.rs", []string{"Rust functions cannot be built here: rustc not found", "libstd-rust-dev-wasm32", "rustup target add wasm32-wasip1"}},
+		{"assemblyscript", "asconfig.json", []string{"AssemblyScript functions cannot be built here: node not found", "install Node.js"}},
 		{"go", "main.go", []string{"Go functions cannot be built here: go not found", "install Go 1.24 or later"}},
 	} {
 		dir := project(t, map[string]string{
@@ -221,6 +224,15 @@ func TestBuildWithoutTheToolchain(t *testing.T) {
 			t.Errorf("%s: error %v, want a MissingError", tc.lang, err)
 		}
 	}
+
+	// A machine with Node.js, before npm install; and one with a rustc that knows no WebAssembly, as rustup's at first.
+	for name, script := range map[string]string{"node": "exit 1", "rustc": "echo /nowhere/lib"} {
+		if err := os.WriteFile(filepath.Join(empty, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantError(t, project(t, map[string]string{ConfigName: "name: p\nlang: assemblyscript\n", "asconfig.json": "{}"}), "assemblyscript, not found", "run npm install in ")
+	wantError(t, project(t, map[string]string{ConfigName: "name: p\nlang: rust\n", "src/lib.rs": ""}), "Rust's standard library for wasm32-wasip1 not found")
 
 	// A clang that finds nothing of its target, as on a machine where only the compiler is installed.
 	script := "#!/bin/sh\ncase $2 in -print-prog-name=*|-print-file-name=*) echo \"${2#*=}\";; *) echo /nowhere/builtins.a;; esac\n"
@@ -247,7 +259,11 @@ func TestBuildRefuses(t *testing.T) {
 		{"a bad name", map[string]string{ConfigName: "name: P\nlang: c\n"}, "name: function name \"P\""},
 		{"a bad language", map[string]string{ConfigName: "name: p\nlang: zig\n"}, "lang: \"zig\" is no language that Shoal knows"},
 		{"a bad kind", map[string]string{ConfigName: "name: p\nlang: c\nkind: x\n"}, "kind: \"x\" is neither reactor"},
-		{"a kind of Go", map[string]string{ConfigName: "name: p\nlang: go\nkind: command\n"}, "are for C and C++"},
+		{"a kind of Go", map[string]string{ConfigName: "name: p\nlang: go\nkind: command\n"}, "kind is for C and C++: Go functions are reactors"},
+		{"a kind of Rust", map[string]string{ConfigName: "name: p\nlang: rust\nkind: command\n"}, "Rust functions are reactors"},
+		{"an SDK of Go", map[string]string{ConfigName: "name: p\nlang: go\nsdk: x\n"}, "sdk: go.mod says where the SDK is"},
+		{"no crate", map[string]string{ConfigName: "name: p\nlang: rust\n"}, "has no src/lib.rs"},
+		{"no options", map[string]string{ConfigName: "name: p\nlang: assemblyscript\n"}, "are not in asconfig.json"},
 		{"no sources", map[string]string{ConfigName: "name: p\nlang: cpp\n", "main.c": ""}, "none that end in .cpp, .cc, .cxx"},
 		{"no SDK", map[string]string{ConfigName: "name: p\nlang: c\n", "main.c": ""}, "the SDK is not in shoal-sdk/include"},
 	} {

@@ -30,6 +30,10 @@ func (p Project) entry() (export, hint string) {
 	switch {
 	case p.Lang == "go":
 		return "handle", "import github.com/shoal-run/shoal/sdk/go and call shoal.Handle in func init()"
+	case p.Lang == "rust":
+		return "handle", "say shoal::handler!(the name of a function) in src/lib.rs"
+	case p.Lang == "assemblyscript":
+		return "handle", "define export function handle(): i32 in assembly/index.ts"
 	case p.kind() == Command:
 		return "_start", "define int main(void), or say kind: " + Reactor + " in " + ConfigName
 	default:

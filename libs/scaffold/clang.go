@@ -47,14 +47,20 @@ func (p Project) clangCommand(ctx context.Context, dir, output string) (command,
 	if err != nil {
 		return command{}, err
 	}
-	args := []string{target, "-O2", "-Wall", "-I", include}
+	args := []string{target, "-O2", "-Wall", "-I", include, "-isystem", filepath.Join(p.sdk(), "posix"), "-D_WASI_EMULATED_PROCESS_CLOCKS"}
 	if p.Lang == "cpp" {
 		args = append(args, "-std=c++17", "-fno-exceptions")
+		exceptions := filepath.Join(p.sdk(), "src", "exceptions.cpp")
+		if _, err := os.Stat(filepath.Join(dir, exceptions)); err == nil { // an older SDK has it not
+			sources = append(sources, exceptions)
+		}
 	}
 	if p.kind() == Reactor {
 		args = append(args, "-mexec-model=reactor")
 	}
-	args = append(args, fmt.Sprintf("-Wl,--strip-debug,--stack-first,-z,stack-size=%d", stackSize))
+	// The host hands a chained call's output over in memory from malloc.
+	args = append(args, fmt.Sprintf("-Wl,--strip-debug,--stack-first,-z,stack-size=%d", stackSize),
+		"-Wl,--export-if-defined=malloc,--export-if-defined=free", "-lwasi-emulated-process-clocks")
 	args = append(append(args, sources...), p.Flags...)
 	return command{name: filepath.Base(compiler), path: compiler, args: append(args, "-o", output)}, nil
 }

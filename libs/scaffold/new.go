@@ -119,11 +119,10 @@ func templateFiles(lang, name string) (map[string][]byte, error) {
 
 // addSDK adds the language's SDK to the project's files.
 func addSDK(files map[string][]byte, lang string) error {
-	open := sdk.C
-	if lang == "go" {
-		open = sdk.Go
+	open := map[string]func() (fs.FS, error){
+		"assemblyscript": sdk.AssemblyScript, "c": sdk.C, "cpp": sdk.C, "go": sdk.Go, "rust": sdk.Rust,
 	}
-	tree, err := open()
+	tree, err := open[lang]()
 	if err != nil {
 		return err
 	}

@@ -33,12 +33,12 @@ type Project struct {
 	Name  string   `yaml:"name"`  // of the function, and of the module: NAME.wasm
 	Lang  string   `yaml:"lang"`  // one of Languages
 	Kind  string   `yaml:"kind"`  // C and C++ only: Reactor, or Command; "" is Reactor
-	SDK   string   `yaml:"sdk"`   // C and C++ only: the folder of the SDK, relative to the project; "" is SDKDir
+	SDK   string   `yaml:"sdk"`   // C, C++ and Rust only: the folder of the SDK, relative to the project; "" is SDKDir
 	Flags []string `yaml:"flags"` // more arguments for the compiler: "-lm", "-tags=x"
 }
 
 // Languages returns what New and Build can do, in alphabetical order.
-func Languages() []string { return []string{"c", "cpp", "go"} }
+func Languages() []string { return []string{"assemblyscript", "c", "cpp", "go", "rust"} }
 
 // displayName returns a language as people write it.
 func displayName(lang string) string {
@@ -49,6 +49,10 @@ func displayName(lang string) string {
 		return "C++"
 	case "go":
 		return "Go"
+	case "rust":
+		return "Rust"
+	case "assemblyscript":
+		return "AssemblyScript"
 	}
 	return lang
 }
@@ -88,11 +92,11 @@ func (p Project) validate() error {
 	if err := checkLang(p.Lang); err != nil {
 		return fmt.Errorf("lang: %w", err)
 	}
-	if p.Lang == "go" {
-		if p.Kind != "" || p.SDK != "" {
-			return errors.New("kind and sdk are for C and C++: Go functions are reactors, and go.mod says where the SDK is")
-		}
-		return nil
+	if where, ok := sdkNamedIn[p.Lang]; ok && p.SDK != "" {
+		return fmt.Errorf("sdk: %s says where the SDK is", where)
+	}
+	if p.Kind != "" && p.Lang != "c" && p.Lang != "cpp" {
+		return fmt.Errorf("kind is for C and C++: %s functions are reactors", displayName(p.Lang))
 	}
 	switch p.Kind {
 	case "", Reactor, Command:
@@ -100,6 +104,9 @@ func (p Project) validate() error {
 	}
 	return fmt.Errorf("kind: %q is neither %s (int handle(void)) nor %s (int main(void))", p.Kind, Reactor, Command)
 }
+
+// sdkNamedIn are the files that tell where the SDK is, of languages that have one for it.
+var sdkNamedIn = map[string]string{"go": "go.mod", "assemblyscript": "package.json"}
 
 func checkLang(lang string) error {
 	if slices.Contains(Languages(), lang) {

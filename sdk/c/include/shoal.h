@@ -19,6 +19,8 @@
  *
  *     clang --target=wasm32-wasi -mexec-model=reactor -O2 -Ishoal-sdk/include -Wl,--stack-first hello.c -o hello.wasm
  *
+ * shoal/chain.h and shoal/state.h, which this includes, are for calling other functions and for sharing bytes with them.
+ *
  * A program with a main can use everything here too; it is then a command, and needs no handle.
  */
 #ifndef SHOAL_H
@@ -31,6 +33,9 @@
 #include <stdlib.h>
 
 #include "faasm/host_interface.h"
+#include "shoal/bytes.h"
+#include "shoal/chain.h"
+#include "shoal/state.h"
 
 #ifdef __wasm__
 #define SHOAL_EXPORT(name) __attribute__((export_name(#name)))
@@ -64,12 +69,6 @@ SHOAL_EXPORT(handle) int handle(void);
  * state that can't be renewed: don't call it in an initialiser, or ask getentropy() (unistd.h) instead.
  */
 SHOAL_EXPORT(shoal_restored) int shoal_restored(void);
-
-/* Some bytes and how many there are. */
-typedef struct shoal_bytes {
-    char *data; /* never NULL; a NUL follows the last byte, and is not counted */
-    size_t size;
-} shoal_bytes;
 
 /* The size of the call's input in bytes; 0 when there is none. */
 static inline size_t shoal_input_size(void)

@@ -34,7 +34,11 @@ func run(ctx context.Context, src, out string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "examples in %s: %s\n", out, strings.Join(names, ", "))
 	for _, s := range skipped {
-		fmt.Fprintf(stdout, "left out %s: %v; on Debian `make deps` installs it\n", s.Name, s.Reason)
+		hint := ""
+		if len(s.Reason.Packages) > 0 {
+			hint = "; on Debian `make deps` installs it"
+		}
+		fmt.Fprintf(stdout, "left out %s: %v%s\n", s.Name, s.Reason, hint)
 	}
 	return err
 }

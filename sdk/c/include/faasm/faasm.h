@@ -1,4 +1,4 @@
-/* Everything that Shoal has of Faasm's interface for functions, except the conveniences of faasm/input.h. */
+/* Faasm's interface for functions: calls, chained calls, state and zygotes. The conveniences have headers of their own. */
 #ifndef SHOAL_FAASM_FAASM_H
 #define SHOAL_FAASM_FAASM_H
 

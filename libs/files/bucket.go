@@ -18,9 +18,9 @@ import (
 	"github.com/shoal-run/shoal/libs/objectstore"
 )
 
-// tombstones is how long the index remembers that a file was deleted. A View that was cut off for longer learns it from the
-// tenant as a whole.
-const tombstones = 24 * time.Hour
+// tombstones is how long the index remembers that a file was deleted: much longer than rememberWrites, and not so long that
+// those of a tenant that puts and deletes all the time are many. A View that was cut off reads the tenant as a whole.
+const tombstones = time.Hour
 
 // Bucket is what is kept in JetStream: the index and the contents. It is safe for concurrent use.
 type Bucket struct {

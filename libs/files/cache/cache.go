@@ -48,8 +48,8 @@ const DefaultMax = 4 * int64(faas.GiB)
 
 const (
 	suffix      = ".file" // of the files that a Cache makes, and the only ones that it removes
-	fetches     = 8       // at once
-	maxFetches  = 1024    // at once and waiting
+	fetches     = 8       // at once, of a tenant half of them: one with large files leaves the others some
+	maxFetches  = 1024    // at once and waiting, of a tenant half of them
 	fetchWithin = 30 * time.Second
 	fetchRate   = 1 << 20 // bytes per second that a fetch must have beyond fetchWithin
 )
@@ -67,12 +67,13 @@ type Cache struct {
 	cleared bool
 	closed  bool
 	entries map[key]*entry
-	idle    list.List // of *entry that nobody has open, the longest idle first
-	opened  list.List // of *entry with a descriptor, the longest unused first
-	size    int64     // of all entries, in bytes, those that are being fetched included
-	unheld  int64     // of those that are idle
-	pending int       // fetches
-	serial  uint64    // of the last file that was made
+	idle    list.List         // of *entry that nobody has open, the longest idle first
+	opened  list.List         // of *entry with a descriptor, the longest unused first
+	size    int64             // of all entries, in bytes, those that are being fetched included
+	unheld  int64             // of those that are idle
+	pending int               // fetches
+	turns   map[string]*turns // by tenant: of those that fetch
+	serial  uint64            // of the last file that was made
 }
 
 type key struct{ tenant, digest string }
@@ -107,7 +108,7 @@ func New(cfg Config) *Cache {
 	if cfg.create == nil {
 		cfg.create = os.OpenFile
 	}
-	c := &Cache{cfg: cfg, entries: map[key]*entry{}, slots: make(chan struct{}, fetches)}
+	c := &Cache{cfg: cfg, entries: map[key]*entry{}, turns: map[string]*turns{}, slots: make(chan struct{}, fetches)}
 	c.alive, c.end = context.WithCancel(context.Background())
 	return c
 }
@@ -184,7 +185,7 @@ func (c *Cache) take(k key, f faas.File) (e *entry, mine bool, err error) {
 		if gone, err = c.makeRoom(f.Size); err != nil {
 			return nil, false, err
 		}
-		if c.pending >= maxFetches {
+		if t := c.turns[k.tenant]; c.pending >= maxFetches || t != nil && t.pending >= maxFetches/2 {
 			return nil, false, faas.Errorf(faas.NoCapacity, "the worker fetches %d shared files, as many as it may", c.pending)
 		}
 		c.serial++
@@ -195,11 +196,28 @@ func (c *Cache) take(k key, f faas.File) (e *entry, mine bool, err error) {
 		c.entries[k] = e
 		c.size += f.Size
 		c.pending++
+		c.turnsOf(k.tenant).pending++
 		c.wg.Go(func() { c.fill(e) })
 	}
 	c.hold(e)
 	e.refs++
 	return e, mine, nil
+}
+
+// turns are the fetches of one tenant.
+type turns struct {
+	slots   chan struct{} // of those that run
+	pending int           // those that run and those that wait
+}
+
+// turnsOf returns those of a tenant. Preconditions: mu is held.
+func (c *Cache) turnsOf(tenant string) *turns {
+	t := c.turns[tenant]
+	if t == nil {
+		t = &turns{slots: make(chan struct{}, fetches/2)}
+		c.turns[tenant] = t
+	}
+	return t
 }
 
 // makeRoom forgets idle entries until size bytes more are within the limit, and returns them: the caller erases them when

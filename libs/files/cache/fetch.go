@@ -35,6 +35,10 @@ func (c *Cache) fill(e *entry) {
 	}
 	c.mu.Lock()
 	c.pending--
+	t := c.turnsOf(e.tenant)
+	if t.pending--; t.pending == 0 {
+		delete(c.turns, e.tenant)
+	}
 	c.mu.Unlock()
 	c.release(e) // first: who has waited may close it at once, and then it is idle
 	close(e.ready)
@@ -48,11 +52,16 @@ func (c *Cache) fetchInTurn(e *entry) error {
 	defer time.AfterFunc(limit, func() {
 		cancel(faas.Errorf(faas.Unavailable, "a shared file of %s did not come within %s", faas.Size(e.size), faas.Duration(limit)))
 	}).Stop()
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	c.mu.Lock()
+	own := c.turnsOf(e.tenant).slots
+	c.mu.Unlock()
+	for _, slots := range []chan struct{}{own, c.slots} {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	err := c.fetch(ctx, e)
 	for wait := 20 * time.Millisecond; faas.CodeOf(err) == faas.NotFound && wait < time.Second && time.Since(e.put).Abs() < young; wait *= 2 {

@@ -79,10 +79,13 @@ func TestImportsAreFaasms(t *testing.T) {
 	}
 }
 
+// leftBehind is what Faasm's own headers leave behind as an import, and ours do not.
+const leftBehind = "__faasm_memory_layout_protection"
+
 // Every function of Faasm's in the host interface is in the C headers.
 func TestHeadersDeclareTheHostInterface(t *testing.T) {
 	for _, row := range hostapi.New() {
-		if _, ok := faasm[row.Name]; row.Module == "env" && strings.HasPrefix(row.Name, "__faasm_") && !ok {
+		if _, ok := faasm[row.Name]; row.Module == "env" && strings.HasPrefix(row.Name, "__faasm_") && row.Name != leftBehind && !ok {
 			t.Errorf("%s is in the host interface, and in no header", row.Name)
 		}
 	}

@@ -93,6 +93,9 @@ func NewEngine(cfg Config) (*Engine, error) {
 	e.engine = wasmtime.NewEngineWithConfig(newConfig(cfg.Compiler))
 	e.linker = wasmtime.NewLinker(e.engine)
 	for i := range e.table {
+		if e.table[i].Support == hostapi.Unsupported {
+			continue
+		}
 		if err := e.define(uint32(i)); err != nil {
 			e.linker.Close()
 			e.engine.Close()

@@ -44,6 +44,7 @@ is seen only then. A module without it whose initialiser asks for random bytes o
 | partial | works, but for what is named |
 | errno | always answers the errno named |
 | ignored | accepted and without effect, for the reason named |
+| unsupported | a module that imports it is refused, as those of the [last section](#not-there) |
 `
 
 // missingHead is what the page says before the imports that are not there.
@@ -60,7 +61,8 @@ of them, or one that is in no table, is refused when it is deployed, with that r
 
 // groups are the sections of the page, in order.
 var groups = []struct{ name, title, text string }{
-	{groupCall, "Calls", "Faasm's functions for the input and output of a call."},
+	{groupCall, "Calls", "Faasm's functions for the input and output of a call, and for calling others."},
+	{groupState, "State", "Values that functions share, on a worker and across workers."},
 	{groupMemory, "Memory", "Pages beside the guest's own allocator, whose `memory.grow` works as ever. They are the call's: the next one does not have them."},
 	{groupStdio, "Standard output and strings", "Functions of C that Faasm has on the host's side."},
 	{groupSystem, "System", "What a program may ask of its surroundings. Answers are Faasm's, so that programs written for it take the same way."},

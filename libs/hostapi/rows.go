@@ -5,6 +5,7 @@ import "slices"
 // Groups of rows: the sections of docs/host-interface.md.
 const (
 	groupCall    = "call"
+	groupState   = "state"
 	groupMemory  = "memory"
 	groupStdio   = "stdio"
 	groupSystem  = "system"
@@ -18,6 +19,8 @@ const (
 func New() Table {
 	return slices.Concat(
 		Table(faasmCall()),
+		Table(faasmChain()),
+		Table(faasmState()),
 		Table(faasmMemory()),
 		Table(faasmStdio()),
 		Table(faasmSystem()),

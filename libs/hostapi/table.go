@@ -40,6 +40,8 @@ const (
 	Partial Support = "partial" // Row.Limitation says what is missing
 	Errno   Support = "errno"   // always answers the errno named in Row.Limitation
 	Ignored Support = "ignored" // accepted and without effect, for the reason in Row.Limitation
+	// Unsupported: a guest can't have it, for the reason in Row.Limitation. The row has no Func.
+	Unsupported Support = "unsupported"
 )
 
 // Param is one parameter of a Row.
@@ -64,14 +66,23 @@ type Row struct {
 // Table is the host interface: all rows, in the order of the documents. It does not change after it was made.
 type Table []Row
 
-// Lookup returns the row of an import.
-func (t Table) Lookup(module, name string) (*Row, bool) {
+// row returns the row of that name, nil when there is none.
+func (t Table) row(module, name string) *Row {
 	for i := range t {
 		if t[i].Module == module && t[i].Name == name {
-			return &t[i], true
+			return &t[i]
 		}
 	}
-	return nil, false
+	return nil
+}
+
+// Lookup returns the row of an import that a guest can have.
+func (t Table) Lookup(module, name string) (*Row, bool) {
+	r := t.row(module, name)
+	if r == nil || r.Support == Unsupported {
+		return nil, false
+	}
+	return r, true
 }
 
 // Types returns the types of an import's parameters and results in their binary encoding, and whether it is there: what

@@ -5,15 +5,6 @@ import "strings"
 // missing are imports that programs written for Faasm or with older toolchains may have, and that nothing here stands for:
 // by why.
 var missing = []struct{ why, names string }{
-	{"chained calls are not there yet", `
-		__faasm_chain_name __faasm_chain_ptr __faasm_await_call __faasm_await_call_output`},
-	{"state is not there yet", `
-		__faasm_read_state __faasm_read_state_ptr __faasm_read_state_offset __faasm_read_state_offset_ptr
-		__faasm_write_state __faasm_write_state_offset __faasm_write_state_from_file __faasm_append_state
-		__faasm_read_appended_state __faasm_clear_appended_state __faasm_flag_state_dirty
-		__faasm_flag_state_offset_dirty __faasm_push_state __faasm_push_state_partial __faasm_push_state_partial_mask
-		__faasm_pull_state __faasm_lock_state_read __faasm_unlock_state_read __faasm_lock_state_write
-		__faasm_unlock_state_write __faasm_lock_state_global __faasm_unlock_state_global`},
 	{"libraries can't be loaded at run time yet: link them in", "dlopen dlsym dlclose dlerror ffi_call ffi_prep_closure_loc"},
 	{"there are no sockets yet", `
 		socket bind listen accept connect send sendto recv recvfrom shutdown setsockopt getsockopt getsockname getpeername
@@ -72,8 +63,11 @@ var whyMissing = func() map[string]string {
 	return m
 }()
 
-// Why says of an import that the table has no row for why it has none, "" when there is no more to say than that.
+// Why says of an import that a guest can't have why it can't, "" when there is no more to say than that.
 func (t Table) Why(module, name string) string {
+	if r := t.row(module, name); r != nil && r.Support == Unsupported {
+		return r.Limitation
+	}
 	if module != env {
 		return ""
 	}

@@ -82,7 +82,11 @@ func (s *Standalone) Do(ctx context.Context, r Request) (Answer, error) {
 // Must is Do with a deadline, for a request that is answered, whatever the answer.
 func (s *Standalone) Must(t testing.TB, r Request) Answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	wait := patience
+	if r.Method == http.MethodPut { // a large module takes its time to compile on a busy machine
+		wait = 4 * patience
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
 	a, err := s.Do(ctx, r)
 	if err != nil {

@@ -21,6 +21,8 @@ type Setup struct {
 	Memory faas.Size // linear memory, at most; 0 means faas.DefaultMemory
 	// Args and Env are what an initialiser sees of them. A call brings its own, with its hostapi.Call.
 	Args, Env []string
+	// Open is where libraries come from that an initialiser loads, nil for none. A call brings its own, with its hostapi.Call.
+	Open hostapi.Opener
 	// Image is what the Faaslet begins from and is reset to: one of the module's, for equal Setups. With nil the Faaslet is
 	// built from the module and never reset.
 	Image *Image
@@ -49,6 +51,7 @@ type Faaslet struct {
 	birth          Birth         // not changed any more once New has returned
 	waited         time.Duration // of New, for the source of the image
 	reset          ResetResult   // of the last one
+	linked         *linked       // libraries; nil without
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the
@@ -264,6 +267,8 @@ func (f *Faaslet) Close() {
 		f.instance.Close()
 	}
 	f.instance = nil
+	f.linked.release()
+	f.linked = nil
 	e.mapped.Add(-f.memory)
 	f.memory, f.image = 0, nil
 	f.setup.Image.release()
@@ -273,6 +278,6 @@ func (f *Faaslet) Close() {
 // callFor returns the Call that host functions see while no call runs.
 func (f *Faaslet) callFor(ctx context.Context) *hostapi.Call {
 	return hostapi.NewCall(hostapi.CallConfig{
-		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host,
+		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Open: f.setup.Open, Guest: &f.host,
 	})
 }

@@ -126,6 +126,10 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		i.never.Store(true)
 		return nil
 	}
+	if f.linked != nil {
+		i.never.Store(true)
+		return nil
+	}
 	if len(f.instance.Memory()) > int(maxImage) {
 		if i.source == nil { // else that may fill it yet
 			i.never.Store(true)
@@ -186,6 +190,8 @@ func (f *Faaslet) putBack() (NotReset, *faas.Error) {
 	switch {
 	case f.image == nil:
 		return NoImage, nil
+	case f.state == spent && f.linked.differs():
+		return Libraries, nil
 	case f.state != spent, !f.restorable():
 		return Unsound, nil
 	}
@@ -214,7 +220,7 @@ func stateOf(wm *wasmtime.Module) (globals []Global, why []string) {
 		}
 		memory = memory || x.Type().MemoryType() != nil
 		gt := x.Type().GlobalType()
-		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill || !strings.HasPrefix(x.Name(), wasmbin.Reserved) {
+		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill || x.Name() == wasmbin.LibraryStack || !strings.HasPrefix(x.Name(), wasmbin.Reserved) {
 			continue
 		}
 		globals = append(globals, Global{Name: x.Name(), Type: 0x7f - byte(gt.Content().Kind())})

@@ -6,6 +6,7 @@ import "slices"
 const (
 	groupCall    = "call"
 	groupMemory  = "memory"
+	groupDynamic = "dynamic linking"
 	groupStdio   = "stdio"
 	groupSystem  = "system"
 	groupProcess = "process"
@@ -19,6 +20,7 @@ func New() Table {
 	return slices.Concat(
 		Table(faasmCall()),
 		Table(faasmMemory()),
+		Table(faasmDynamic()),
 		Table(faasmStdio()),
 		Table(faasmSystem()),
 		Table(faasmProcess()),

@@ -14,7 +14,7 @@ var missing = []struct{ why, names string }{
 		__faasm_flag_state_offset_dirty __faasm_push_state __faasm_push_state_partial __faasm_push_state_partial_mask
 		__faasm_pull_state __faasm_lock_state_read __faasm_unlock_state_read __faasm_lock_state_write
 		__faasm_unlock_state_write __faasm_lock_state_global __faasm_unlock_state_global`},
-	{"libraries can't be loaded at run time yet: link them in", "dlopen dlsym dlclose dlerror ffi_call ffi_prep_closure_loc"},
+	{"functions are called with the types they were compiled with: there is no libffi", "ffi_call ffi_prep_closure_loc"},
 	{"there are no sockets yet", `
 		socket bind listen accept connect send sendto recv recvfrom shutdown setsockopt getsockopt getsockname getpeername
 		gethostbyname gethostbyaddr getprotobyname getservbyname getservbyport sendfile poll`},

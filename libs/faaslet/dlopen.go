@@ -3,8 +3,10 @@
 package faaslet
 
 import (
+	"errors"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
@@ -58,16 +60,16 @@ func (h *host) Dlopen(name string) (handle uint32, why string, _ error) {
 		l.busy = false // constructors may load more
 		err = g.construct()
 	}
-	if h.ctx.Err() != nil {
+	var told *failed
+	switch {
+	case err != nil && !errors.As(err, &told):
+		return 0, "", err
+	case h.ctx.Err() != nil:
 		return 0, "", wasi.ErrInterrupted
+	case err != nil:
+		return 0, told.why, nil
 	}
-	switch err := err.(type) {
-	case nil:
-		return uint32(lib.at) + 1, "", nil
-	case *failed:
-		return 0, err.why, nil
-	}
-	return 0, "", err
+	return uint32(lib.at) + 1, "", nil
 }
 
 // failed is why a library can't be loaded, which the guest is told.
@@ -189,7 +191,7 @@ func (g *group) linkAll() error {
 // construct runs the constructors of all members, those first that others need.
 func (g *group) construct() error {
 	for _, lib := range g.members {
-		if err := g.run(lib, lib.info.Ctors, wasmbin.LibraryCtors); err != nil {
+		if err := g.run(lib, lib.info.Ctors != "", lib.info.Ctors); err != nil {
 			return err
 		}
 	}
@@ -208,7 +210,7 @@ func (g *group) run(lib *loaded, there bool, export string) error {
 	if !found {
 		return fmt.Errorf("%s lacks %q", lib.path, export)
 	}
-	return &nestedError{export + " of " + lib.path, fail, g.err}
+	return &nestedError{strings.TrimPrefix(export, wasmbin.Reserved) + " of " + lib.path, fail, g.err}
 }
 
 // place finds room for lib in the memory.

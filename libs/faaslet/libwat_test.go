@@ -30,11 +30,13 @@ const watOpener = `(module
   (type $fn (func (result i32)))
   (func $malloc (export "malloc") (param $n i32) (result i32)
     (local $at i32)
+    (local $end i32)
     (local.set $at (global.get $top))
-    (global.set $top (i32.and (i32.add (i32.add (local.get $at) (local.get $n)) (i32.const 15)) (i32.const -16)))
-    (if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16))) (then
+    (local.set $end (i32.and (i32.add (i32.add (local.get $at) (local.get $n)) (i32.const 15)) (i32.const -16)))
+    (if (i32.gt_u (local.get $end) (i32.shl (memory.size) (i32.const 16))) (then
       (if (i32.eq (memory.grow (i32.add (i32.shr_u (local.get $n) (i32.const 16)) (i32.const 1))) (i32.const -1))
         (then (return (i32.const 0))))))
+    (global.set $top (local.get $end))
     (local.get $at))
   (func $double (export "double") (param i32) (result i32) (i32.shl (local.get 0) (i32.const 1)))
   (func $len (param $p i32) (result i32)

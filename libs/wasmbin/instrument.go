@@ -52,6 +52,7 @@ func Instrument(module []byte) ([]byte, error) {
 //     why it can't be done (NoReset).
 //
 // A library is instrumented as any module is. Of what it imports nothing is exported: it is the program's state or the host's.
+// Its constructors are exported as Ctors where the linker has only named them.
 //
 // What is added (types where none fits, functions with names, the globals, the exports, a local behind the others of a
 // function) comes last in its index space: no index changes. Of a name section the names of functions are kept, each
@@ -72,7 +73,7 @@ func (m *Module) Instrument() ([]byte, error) {
 		sites = slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return s.op.onMemory() })
 	}
 	ctors, dtors := -1, -1
-	if len(m.zygotes()) > 0 {
+	if len(m.zygotes()) > 0 && !m.isLibrary() {
 		if ctors, dtors = m.structors(); ctors >= 0 {
 			sites = m.guarded(sites, ctors, opGuard)
 		}
@@ -91,7 +92,8 @@ func (m *Module) Instrument() ([]byte, error) {
 		shared, stack = m.libraryTable(), m.stackPointer()
 	}
 	tables := m.boundTables(shared)
-	if _, named := m.Custom(nameSection); len(sites) == 0 && !starts && !named && tables == nil && stack < 0 && len(why)+len(mutable) == 0 {
+	hidden := m.hiddenCtors()
+	if _, named := m.Custom(nameSection); len(sites) == 0 && !starts && !named && tables == nil && stack < 0 && hidden < 0 && len(why)+len(mutable) == 0 {
 		return m.raw, nil
 	}
 	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites)), tables: tables}, helpers: make(map[helper]uint32)}
@@ -113,6 +115,9 @@ func (m *Module) Instrument() ([]byte, error) {
 	}
 	p.exportState(why, mutable)
 	p.share(shared, stack)
+	if hidden >= 0 {
+		p.export(Ctors, Func, uint32(hidden))
+	}
 	return p.apply()
 }
 

@@ -15,11 +15,12 @@ type Library struct {
 	Symbols             map[string]Symbol // that it defines for others
 	Functions, Globals  int               // that an instance takes memory for, beside its Imports
 	Start               bool              // it exports StartFunc when it is instrumented
-	Relocs, Ctors       bool              // it exports LibraryRelocs, LibraryCtors
+	Relocs              bool              // it exports LibraryRelocs
+	Ctors               string            // the export of the instrumented module that runs its constructors, "" for none
 }
 
-// What a library exports to be called once, without parameters: Relocs writes addresses into its data, and before anything else
-// of it runs but the start function; Ctors runs its constructors.
+// What a library exports to be called once, without parameters: LibraryRelocs writes addresses into its data before anything else of
+// it runs but the start function; LibraryCtors runs its constructors.
 const (
 	LibraryRelocs = "__wasm_apply_data_relocs"
 	LibraryCtors  = "__wasm_call_ctors"
@@ -181,6 +182,9 @@ func globalRole(in Import, g Global) (Role, bool) {
 // librarySymbols fills in what m defines for others, and what is called to make it ready.
 func (m *Module) librarySymbols(l *Library) error {
 	l.Symbols = make(map[string]Symbol, len(m.Exports))
+	if m.hiddenCtors() >= 0 {
+		l.Ctors = Ctors
+	}
 	for _, x := range m.Exports {
 		switch x.Kind {
 		case Func:
@@ -190,7 +194,9 @@ func (m *Module) librarySymbols(l *Library) error {
 				return invalid("export %q has the type %s, it must be () -> ()", x.Name, t)
 			}
 			l.Relocs = l.Relocs || x.Name == LibraryRelocs
-			l.Ctors = l.Ctors || x.Name == LibraryCtors
+			if x.Name == LibraryCtors {
+				l.Ctors = LibraryCtors
+			}
 			if !once {
 				l.Symbols[strings.Clone(x.Name)] = Symbol{Params: cloned(t.Params), Results: cloned(t.Results)}
 			}
@@ -201,6 +207,16 @@ func (m *Module) librarySymbols(l *Library) error {
 		}
 	}
 	return nil
+}
+
+// hiddenCtors returns the function that runs a library's constructors where it is not exported, as linkers leave it unless they are
+// told; -1 when there is none, or m is no library.
+func (m *Module) hiddenCtors() int {
+	if _, exported := m.Export(LibraryCtors); exported || !m.isLibrary() {
+		return -1
+	}
+	ctors, _ := m.structors()
+	return ctors
 }
 
 // cloned copies types out of the module.

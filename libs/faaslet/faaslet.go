@@ -174,6 +174,12 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		}
 		image = own.take(f)
 	}
+	if d := own.libraries(); d != nil && f.birth.Kind == faas.Restored {
+		memory, _ := image.Size()
+		if err := f.relink(d, memory); err != nil {
+			return faas.Errorf(faas.Internal, "link the libraries of an image: %v", err)
+		}
+	}
 	if err := f.restore(image); err != nil || f.image == nil {
 		return err
 	}

@@ -38,6 +38,7 @@ const (
 //   - the module changes what can't be put back, as wasmbin.Module.Unresettable says;
 //   - the initialiser was given random bytes or read a clock, and the module does not renew itself, as renew.go says:
 //     Faaslets with one image would share them, and a seed that was made of them;
+//   - the initialiser loaded a library of which the same can't be said, or linking one failed in the middle;
 //   - the kernel does not tell which pages were written;
 //   - its memory is larger than 64 MiB, and nothing was captured elsewhere.
 //
@@ -50,7 +51,8 @@ type Image struct {
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
 	taken  atomic.Pointer[capi.Image]
-	never  atomic.Bool // it will not be filled, or what it has is not to be used
+	linked *linkedImage // what taken has of libraries, nil for none; set before taken
+	never  atomic.Bool  // it will not be filled, or what it has is not to be used
 
 	mu sync.Mutex // held while it is filled
 
@@ -96,6 +98,7 @@ func (i *Image) release() {
 		memory, kept := img.Size()
 		i.module.shells.drop(img)
 		img.Close()
+		i.linked.release()
 		i.module.engine.images.drop(memory, kept)
 	}
 }
@@ -126,7 +129,7 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		i.never.Store(true)
 		return nil
 	}
-	if f.linked != nil {
+	if !f.linked.imageable() {
 		i.never.Store(true)
 		return nil
 	}
@@ -150,6 +153,7 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	}
 	_, kept := img.Size()
 	images.fit(most, most, kept)
+	i.linked = f.describe().acquire()
 	i.taken.Store(img)
 	return img
 }
@@ -159,10 +163,16 @@ func (f *Faaslet) restore(image *capi.Image) *faas.Error {
 	if image == nil {
 		return nil
 	}
-	err := f.instance.Restore(image)
+	err := capi.ErrShape
+	if f.describe().equal(f.setup.Image.linked) {
+		err = f.instance.Restore(image)
+	}
 	switch {
 	case err == nil:
 		f.image = image
+		if f.linked != nil {
+			f.linked.changed = false
+		}
 	case errors.Is(err, capi.ErrShape) && f.birth.Kind == faas.Cold: // initialised at the same time as the one the image is of, otherwise
 	case errors.Is(err, syscall.ENOMEM):
 		return faas.Errorf(faas.NoCapacity, "no memory for a Faaslet: %v", err)

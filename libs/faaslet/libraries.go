@@ -98,6 +98,7 @@ func (l *libraries) run(ctx context.Context, key digest, module []byte, o *openi
 	}
 	var gone []*library
 	if err == nil {
+		lib.digest = key
 		lib.refs.Store(1 + int64(o.waiters))
 		if l.kept[key] == nil {
 			l.kept[key] = lib

@@ -16,6 +16,7 @@ import (
 // and the globals of the Faaslet. It is read-only and safe for concurrent use.
 type library struct {
 	engine *Engine
+	digest digest // of its module
 	info   wasmbin.Library
 	code   capi.Code
 	saved  []Global // its mutable globals, without values

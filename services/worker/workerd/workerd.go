@@ -143,7 +143,8 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	if err := c.lockData(p); err != nil {
 		return nil, err
 	}
-	engine, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New(), Log: p.Log})
+	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
+	engine, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New(), Log: p.Log, Compile: compiler.Compile})
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
@@ -166,7 +167,6 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		return nil, err
 	}
 	view := registry.NewView(stores.Registry, p.Log)
-	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	life := worker.Lives(worker.Config{
 		Name: c.name, Calls: calls, Control: control, Engine: engine,
 		Artefacts: worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log),

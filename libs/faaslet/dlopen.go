@@ -131,15 +131,17 @@ func (g *group) collect(name string) (*loaded, error) {
 
 // bounded refuses libraries whose instances take more of the worker's memory than one module may.
 func (g *group) bounded() error {
-	functions, globals := 0, 0
+	functions, globals, imports := 0, 0, 0
 	for _, libs := range [][]*loaded{g.linked.libraries, g.members} {
 		for _, lib := range libs {
 			functions += lib.info.Functions
 			globals += lib.info.Globals
+			imports += len(lib.info.Imports)
 		}
 	}
-	if functions > faas.MaxFunctions || globals > faas.MaxGlobals {
-		return fails("all libraries together have %d functions and %d globals: they can have %d and %d", functions, globals, faas.MaxFunctions, faas.MaxGlobals)
+	if functions > faas.MaxFunctions || globals > faas.MaxGlobals || imports > faas.MaxImports {
+		return fails("all libraries together have %d functions, %d globals and %d imports: they can have %d, %d and %d",
+			functions, globals, imports, faas.MaxFunctions, faas.MaxGlobals, faas.MaxImports)
 	}
 	return nil
 }

@@ -125,3 +125,56 @@ func TestKilledWhileItCompiles(t *testing.T) {
 		t.Error("the compiler goes on for nobody")
 	}
 }
+
+// TestEndsThroughStubs ends the guest below hundreds of calls from one library to another that came after it.
+func TestEndsThroughStubs(t *testing.T) {
+	m := load(t, newEngine(t, nil), watOpener)
+	ends := map[string]string{"exit": "(call $exit (i32.const 3))", "trap": "unreachable", "spin": "(loop $l (br $l))", "puts": "(drop (call $puts (i32.const -1)))"}
+	var b, a strings.Builder
+	for name := range ends {
+		a.WriteString(`(import "env" "b_` + name + `" (func $b_` + name + ` (param i32) (result i32)))`)
+		b.WriteString(`(import "env" "a_` + name + `" (func $a_` + name + ` (param i32) (result i32)))`)
+	}
+	a.WriteString(`(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (import "env" "puts" (func $puts (param i32) (result i32)))`)
+	for name, code := range ends {
+		b.WriteString(`(func (export "b_` + name + `") (param i32) (result i32) (call $a_` + name + ` (i32.sub (local.get 0) (i32.const 1))))`)
+		a.WriteString(`(func $f_` + name + ` (export "a_` + name + `") (param i32) (result i32)
+		  (if (i32.eqz (local.get 0)) (then ` + code + `)) (call $b_` + name + ` (local.get 0)))
+		  (func (export "run_` + name + `") (result i32) (call $f_` + name + ` (i32.const 800)))
+		  (func (export "for_ever_` + name + `") (result i32) (call $f_` + name + ` (i32.const -1)))`)
+	}
+	libs := files{"a.so": lib(t, a.String(), "b.so"), "b.so": lib(t, b.String(), "a.so")}
+	gives(t, m, files{"x.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`)}.open, "x.so", "f", 1)
+	for _, module := range libs {
+		warm(t, m.engine, module)
+	}
+	for _, c := range []struct {
+		symbol string
+		code   faas.Code
+		trap   string
+		inner  string
+	}{
+		{"run_exit", faas.GuestFailed, "", "f_exit"},
+		{"run_trap", faas.GuestTrapped, "unreachable", "f_trap"},
+		{"run_puts", faas.GuestTrapped, trapHost, "f_puts"},
+		{"run_spin", faas.DeadlineExceeded, "", "f_spin"},
+		{"for_ever_exit", faas.GuestTrapped, "stack_overflow", ""},
+	} {
+		t.Run(c.symbol, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.open, "a.so", c.symbol)
+			err := wantCode(t, o, c.code)
+			if err.Trap != c.trap {
+				t.Errorf("trap %q, want %q", err.Trap, c.trap)
+			}
+			if len(err.Backtrace) == 0 || c.inner != "" && err.Backtrace[0].Function != c.inner {
+				t.Errorf("backtrace %v, want it to start with %q", err.Backtrace, c.inner)
+			}
+			if o.Duration > 500*time.Millisecond {
+				t.Errorf("it took %s", o.Duration)
+			}
+			t.Logf("%s after %s: %s", c.symbol, o.Duration, err.Message)
+		})
+	}
+}

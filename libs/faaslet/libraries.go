@@ -14,6 +14,9 @@ const (
 	// What an engine keeps of libraries that were loaded, for whoever loads them next: the least recently used go first.
 	keptLibraries     = 64
 	keptLibraryMemory = 512 << 20 // bytes of artefacts
+	// What all that are loaded take together, those that are kept and those that Faaslets have, and each alone.
+	maxLibraryMemory = 1 << 30
+	maxLibraryCode   = 256 << 20
 )
 
 // digest is the sha256 of a library's module.
@@ -29,7 +32,8 @@ type libraries struct {
 	mu      sync.Mutex
 	kept    map[digest]*library
 	used    []digest // the keys of kept, the least recently used first
-	bytes   int64
+	bytes   int64    // of those
+	loaded  int64    // of all that are loaded
 	opening map[digest]*opening
 }
 
@@ -53,7 +57,10 @@ func newLibraries(e *Engine, compile func(context.Context, []byte) ([]byte, erro
 // get returns the library that module is, compiled if need be, with a reference that the caller releases. All that ask for
 // it at the same time wait for one compilation, each as long as its ctx; it ends with the last of them. module must not change.
 func (l *libraries) get(ctx context.Context, module []byte) (*library, error) {
-	key := digest(sha256.Sum256(module))
+	key, err := digestOf(ctx, module)
+	if err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	if lib := l.kept[key]; lib != nil {
 		l.touch(key)
@@ -85,6 +92,40 @@ func (l *libraries) get(ctx context.Context, module []byte) (*library, error) {
 		delete(l.opening, key)
 	}
 	return nil, context.Cause(ctx)
+}
+
+// digestOf returns the digest of module, unless ctx ends before.
+func digestOf(ctx context.Context, module []byte) (d digest, _ error) {
+	const chunk = 1 << 20
+	h := sha256.New()
+	for len(module) > 0 {
+		if ctx.Err() != nil {
+			return d, context.Cause(ctx)
+		}
+		n := min(len(module), chunk)
+		h.Write(module[:n])
+		module = module[n:]
+	}
+	h.Sum(d[:0])
+	return d, nil
+}
+
+// take counts a library of that many bytes among those that are loaded, or reports that there is no room for it.
+func (l *libraries) take(bytes int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loaded+bytes > maxLibraryMemory {
+		return false
+	}
+	l.loaded += bytes
+	return true
+}
+
+// give counts it out.
+func (l *libraries) give(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loaded -= bytes
 }
 
 // run compiles module for those who wait at o.

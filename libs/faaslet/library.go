@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/bytecodealliance/wasmtime-go/v25"
+	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/wasmbin"
@@ -40,6 +41,9 @@ func checkLibrary(module []byte) (wasmbin.Library, error) {
 
 // loadLibrary makes a library of its artefact, which this worker's own compiler has made. It has no references yet.
 func (e *Engine) loadLibrary(info wasmbin.Library, artefact []byte) (_ *library, err error) {
+	if len(artefact) > maxLibraryCode {
+		return nil, fmt.Errorf("its compiled code has more than %s", faas.Size(maxLibraryCode))
+	}
 	l := &library{engine: e, info: info, cost: cost{maps: moduleCost.maps, space: int64(len(artefact))}}
 	if err := e.chargeLibrary(l.cost); err != nil {
 		return nil, err
@@ -48,7 +52,7 @@ func (e *Engine) loadLibrary(info wasmbin.Library, artefact []byte) (_ *library,
 	defer e.load.Unlock()
 	wm, err := wasmtime.NewModuleDeserialize(e.engine, artefact)
 	if err != nil {
-		e.account.give(l.cost)
+		e.giveLibrary(l.cost)
 		return nil, fmt.Errorf("load artefact: %s", capi.Cause(err.Error()))
 	}
 	var why []string
@@ -63,14 +67,25 @@ func (e *Engine) loadLibrary(info wasmbin.Library, artefact []byte) (_ *library,
 // chargeLibrary counts c, at the expense of shells and of libraries that nobody has open.
 func (e *Engine) chargeLibrary(c cost) error {
 	for {
-		err := e.charge(c)
-		if err == nil {
-			return nil
+		var err error = faas.Errorf(faas.NoCapacity, "the worker's libraries take as much memory as they may, %s", faas.Size(maxLibraryMemory))
+		if e.libraries.take(c.space) {
+			ferr := e.charge(c)
+			if ferr == nil {
+				return nil
+			}
+			e.libraries.give(c.space)
+			err = ferr
 		}
 		if !e.libraries.dropIdle() {
 			return err
 		}
 	}
+}
+
+// giveLibrary counts c out.
+func (e *Engine) giveLibrary(c cost) {
+	e.account.give(c)
+	e.libraries.give(c.space)
 }
 
 // release gives up a reference.
@@ -81,5 +96,5 @@ func (l *library) release() {
 	l.engine.load.Lock()
 	l.code.Module.Close()
 	l.engine.load.Unlock()
-	l.engine.account.give(l.cost)
+	l.engine.giveLibrary(l.cost)
 }

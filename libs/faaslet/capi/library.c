@@ -94,14 +94,16 @@ void shoal_library_scan(shoal_instance *in, uintptr_t *out, uint32_t n) {
   }
 }
 
+// What this file knows of wasmtime 25.0.0 beside its C API: an error and a trap are the same record, a box of one pointer. As a trap
+// the error keeps its backtrace; without one wasmtime would walk the whole stack again at every stub that it passes.
+static wasm_trap_t *as_trap(wasmtime_error_t *err) { return (wasm_trap_t *)err; }
+
 static wasm_trap_t *forward(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args, size_t nargs) {
   const shoal_stub *s = env;
   wasm_trap_t *trap = NULL;
   if (!s->bound) return wasmtime_trap_new("host", 4);
   wasmtime_error_t *err = wasmtime_func_call_unchecked(wasmtime_caller_context(caller), &s->target, args, nargs, &trap);
-  if (!err) return trap;
-  wasmtime_error_delete(err); // who made it has kept its reason
-  return wasmtime_trap_new("host", 4);
+  return err ? as_trap(err) : trap;
 }
 
 // Makes a function that calls another one, which is not there yet. The store owns what it returns; NULL for no memory.

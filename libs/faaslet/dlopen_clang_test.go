@@ -13,10 +13,10 @@ import (
 	"github.com/shoal-run/shoal/libs/hostapi"
 )
 
-// What docs/dynamic-linking.md says of building: a program and a library.
+// As docs/dynamic-linking.md says of a program and a library.
 var (
 	programFlags = strings.Fields("--target=wasm32-wasi -O2 -mexec-model=reactor -Wl,--export-dynamic -Wl,--export=malloc -Wl,--export=free -Wl,--export=printf -Wl,--export=__stack_pointer")
-	libraryFlags = strings.Fields("--target=wasm32-wasi -O2 -fPIC -fvisibility=default -nostdlib -shared -Wl,--no-entry -Wl,--export-dynamic -Wl,--unresolved-symbols=import-dynamic")
+	libraryFlags = strings.Fields("--target=wasm32-wasi -O2 -fPIC -fvisibility=default -nostdlib -shared -Wl,--no-entry -Wl,--export-dynamic -Wl,--export-if-defined=__wasm_call_ctors -Wl,--unresolved-symbols=import-dynamic")
 )
 
 const cProgram = `
@@ -146,6 +146,59 @@ func TestCppLibrary(t *testing.T) {
 	m := loadModule(t, newEngine(t, nil), clang(t, dir, "clang++-19", cppProgram, "main.wasm", program...))
 	o := newFaaslet(t, m, Setup{}).Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
 	if o.Err != nil || string(o.Stdout) != "27\n" {
+		t.Errorf("it said %q, error %v", o.Stdout, o.Err)
+	}
+}
+
+// TestDynamicLinkingPage builds the example of docs/dynamic-linking.md with the commands that are there, and runs it.
+func TestDynamicLinkingPage(t *testing.T) {
+	testenv.Need(t, testenv.Clang)
+	page, err := os.ReadFile("../../docs/dynamic-linking.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	parts := strings.Split(string(page), "```")
+	for _, name := range []string{"main.c", "greet.c"} {
+		text := ""
+		for _, p := range parts {
+			if code, found := strings.CutPrefix(p, "c\n// "+name+"\n"); found {
+				text = code
+			}
+		}
+		if text == "" {
+			t.Fatalf("the page has no %s", name)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commands := strings.ReplaceAll(string(page), " \\\n", " ")
+	built := 0
+	for line := range strings.Lines(commands) {
+		if command, found := strings.CutPrefix(line, "    clang-19 "); found {
+			build := exec.Command("clang-19", strings.Fields(command)...)
+			build.Dir = dir
+			if text, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", command, err, text)
+			}
+			built++
+		}
+	}
+	if built != 2 {
+		t.Fatalf("the page has %d commands", built)
+	}
+	libs := files{}
+	if libs["/lib/libgreet.so"], err = os.ReadFile(filepath.Join(dir, "libgreet.so")); err != nil {
+		t.Fatal(err)
+	}
+	module, err := os.ReadFile(filepath.Join(dir, "main.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := loadModule(t, newEngine(t, nil), module)
+	o := newFaaslet(t, m, Setup{}).Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
+	if o.Err != nil || string(o.Stdout) != "hello, world\n" {
 		t.Errorf("it said %q, error %v", o.Stdout, o.Err)
 	}
 }

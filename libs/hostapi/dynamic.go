@@ -3,14 +3,15 @@ package hostapi
 import (
 	"context"
 
+	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
 	"github.com/shoal-run/shoal/libs/wasi"
 )
 
 // What a guest may load at run time.
 const (
-	MaxLibraries = 32       // of a Faaslet
-	MaxLibrary   = 64 << 20 // bytes of each
+	MaxLibraries = faas.MaxLibraries
+	MaxLibrary   = faas.MaxLibrary
 )
 
 const (

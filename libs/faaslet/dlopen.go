@@ -231,8 +231,10 @@ func (g *group) place(lib *loaded) error {
 		if at+n > uint64(len(mem)) {
 			return fails("%s: the program's malloc returned memory that is not there", lib.path)
 		}
-		if err := g.call.Zero(mem[at : at+n]); err != nil {
-			return err
+		if g.faaslet.module.malloc { // new pages are zero
+			if err := g.call.Zero(mem[at : at+n]); err != nil {
+				return err
+			}
 		}
 		lib.memory = uint32(at)
 	}

@@ -3,7 +3,10 @@
 package faaslet
 
 import (
+	"context"
+	"encoding/binary"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -215,5 +218,45 @@ func TestLibrariesAreGivenUp(t *testing.T) {
 	after := e.Stats()
 	if after.Maps != before.Maps || after.Files != before.Files || after.Images != 0 || e.account.space.Load() != 0 {
 		t.Errorf("maps %d, then %d; files %d, then %d; %d bytes of space", before.Maps, after.Maps, before.Files, after.Files, e.account.space.Load())
+	}
+}
+
+// TestLibraryImageHammer has many Faaslets begin at once, without an image and then with one, and call and reset.
+func TestLibraryImageHammer(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, watInitialOpener)
+	libs := countLibraries(t)
+	for range 5 {
+		image := m.NewImage()
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				for range 5 {
+					f, err := m.New(context.Background(), Setup{Image: image, Open: libs.open})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					for range 3 {
+						o := f.Run(context.Background(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind}))
+						if o.Err != nil || binary.LittleEndian.Uint32(o.Output) != countAgain {
+							t.Errorf("output %q, error %v", o.Output, o.Err)
+						}
+						if !f.Reset() && f.LastReset().Why != NoImage {
+							t.Errorf("not reset: %s", f.LastReset().Why)
+						}
+						if f.LastReset().Why != "" {
+							break
+						}
+					}
+					f.Close()
+					if i == 0 {
+						e.libraries.dropIdle()
+					}
+				}
+			})
+		}
+		all.Wait()
+		image.Close()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/snapshot"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -55,5 +56,17 @@ func TestLibraryInAChild(t *testing.T) {
 	defer f.Close()
 	if o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Open: open})); o.Err != nil {
 		t.Error(o.Err)
+	}
+}
+
+// TestNoCaptureWithLibraries has a deploy leave such a module to its workers, and say why, without running it.
+func TestNoCaptureWithLibraries(t *testing.T) {
+	_, c, err := captured(t, `(module
+	  (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+	  (memory (export "memory") 1) (data (i32.const 100) "a.so\00")
+	  (func (export "_initialize") (if (i32.eqz (call $dlopen (i32.const 100) (i32.const 0))) (then unreachable)))
+	  (func (export "handle")))`, snapshot.Request{})
+	if err != nil || c.None != "it loads libraries" || c.Encoded != nil {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

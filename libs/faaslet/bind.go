@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
+	"github.com/shoal-run/shoal/libs/wasi"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -96,15 +97,15 @@ func (g *group) bind(lib *loaded, x wasmbin.LibraryImport) (t target, _ error) {
 	switch x.Role {
 	case wasmbin.RoleMemory:
 		if _, found = in.MemoryExtern(); !found {
-			return t, fails("%s: the program has no memory", lib.path)
+			return t, refuse("%s: the program has no memory", lib.path)
 		}
 	case wasmbin.RoleTable:
 		if _, found = in.SharedTable(); !found {
-			return t, fails("%s: the program has no table of functions", lib.path)
+			return t, refuse("%s: the program has no table of functions", lib.path)
 		}
 	case wasmbin.RoleStack:
 		if _, found = in.Export(capi.Main, wasmbin.LibraryStack); !found {
-			return t, fails("%s: the program does not say which global is its stack pointer (link it with -Wl,--export=__stack_pointer)", lib.path)
+			return t, refuse("%s: the program does not say which global is its stack pointer (link it with -Wl,--export=__stack_pointer)", lib.path)
 		}
 	case wasmbin.RoleFunc:
 		if t, found = g.hostTarget(x.Module, x.Name); x.Module == "env" {
@@ -115,11 +116,11 @@ func (g *group) bind(lib *loaded, x wasmbin.LibraryImport) (t target, _ error) {
 		}
 	case wasmbin.RoleAddress, wasmbin.RolePointer:
 		if t, found = g.find(x.Name, x.Role == wasmbin.RolePointer); found && t.symbol.Data != (x.Role == wasmbin.RoleAddress) {
-			return t, fails("%s: %.200q of %s is not what it is taken for, a function or a variable", lib.path, x.Name, t)
+			return t, refuse("%s: %.200q of %s is not what it is taken for, a function or a variable", lib.path, x.Name, t)
 		}
 	}
 	if !found && !x.Weak {
-		return t, fails("%s: undefined symbol %.200q%s", lib.path, x.Name, g.hint(x))
+		return t, refuse("%s: undefined symbol %.200q%s", lib.path, x.Name, g.hint(x))
 	}
 	return t, nil
 }
@@ -138,12 +139,12 @@ func (g *group) hint(x wasmbin.LibraryImport) string {
 // fits compares the types of a function as it is imported and as it is.
 func (g *group) fits(lib *loaded, x wasmbin.LibraryImport, t target) error {
 	if t.symbol.Data {
-		return fails("%s: %.200q of %s is a variable, not a function", lib.path, x.Name, t)
+		return refuse("%s: %.200q of %s is a variable, not a function", lib.path, x.Name, t)
 	}
 	if string(t.symbol.Params) == string(x.Params) && string(t.symbol.Results) == string(x.Results) {
 		return nil
 	}
-	return fails("%s: function %.200q of %s has the type %s, and is called as %s", lib.path, x.Name, t,
+	return refuse("%s: function %.200q of %s has the type %s, and is called as %s", lib.path, x.Name, t,
 		wasmbin.FuncType{Params: t.symbol.Params, Results: t.symbol.Results}, wasmbin.FuncType{Params: x.Params, Results: x.Results})
 }
 
@@ -153,14 +154,17 @@ func (g *group) instantiate(bound map[*loaded][]target) error {
 	var later []forward
 	made := len(l.got)
 	for _, lib := range g.members {
+		if g.ctx.Err() != nil { // each writes a library's data and its elements, which nothing interrupts
+			return wasi.ErrInterrupted
+		}
 		imports, more, err := g.imports(lib, bound[lib])
 		if err != nil {
-			return fails("%s: %v", lib.path, err)
+			return refuse("%s: %v", lib.path, err)
 		}
 		later = append(later, more...)
 		at, fail := in.AddLibrary(&lib.code, imports)
 		if fail != nil {
-			return fails("%s: %s", lib.path, fail.Message)
+			return refuse("%s: %s", lib.path, fail.Message)
 		}
 		lib.at, l.changed = at, true
 		l.libraries = append(l.libraries, lib)
@@ -171,14 +175,14 @@ func (g *group) instantiate(bound map[*loaded][]target) error {
 				err = fmt.Errorf("it lacks its global %q", s.Name)
 			}
 			if err != nil {
-				return fails("%s: %v", lib.path, err)
+				return refuse("%s: %v", lib.path, err)
 			}
 		}
 	}
 	for _, s := range later {
 		x, found := in.Export(s.library.at, s.name)
 		if !found {
-			return fails("%s lacks %.200q", s.library.path, s.name)
+			return refuse("%s lacks %.200q", s.library.path, s.name)
 		}
 		s.stub.Bind(x)
 	}
@@ -278,7 +282,7 @@ func (g *group) fill(entries []gotEntry) error {
 		case t.host:
 			x, there := f.instance.HostFunction(f.module.engine.linker, t.module, t.name)
 			if !there {
-				return fails("the host lacks %.200q", t.name)
+				return refuse("the host lacks %.200q", t.name)
 			}
 			var err error
 			if value, err = f.element(x, point{library: hostPoint, symbol: t.name}); err != nil {
@@ -290,14 +294,14 @@ func (g *group) fill(entries []gotEntry) error {
 			value, why = f.symbol(t.library.at, t.name, t.symbol)
 		}
 		if why != "" {
-			return fails("%s", why)
+			return refuse("%s", why)
 		}
 		x := g.linked.addresses[e.symbol]
 		if e.pointer {
 			x = g.linked.pointers[e.symbol]
 		}
 		if err := f.instance.SetGlobal(x, value); err != nil {
-			return fails("symbol %.200q: %v", e.symbol, err)
+			return refuse("symbol %.200q: %v", e.symbol, err)
 		}
 	}
 	return nil

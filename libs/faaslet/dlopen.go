@@ -60,7 +60,7 @@ func (h *host) Dlopen(name string) (handle uint32, why string, _ error) {
 		l.busy = false // constructors may load more
 		err = g.construct()
 	}
-	var told *failed
+	var told *refusal
 	switch {
 	case err != nil && !errors.As(err, &told):
 		return 0, "", err
@@ -72,12 +72,12 @@ func (h *host) Dlopen(name string) (handle uint32, why string, _ error) {
 	return uint32(lib.at) + 1, "", nil
 }
 
-// failed is why a library can't be loaded, which the guest is told.
-type failed struct{ why string }
+// refusal is why a library can't be loaded, which the guest is told.
+type refusal struct{ why string }
 
-func (e *failed) Error() string { return e.why }
+func (e *refusal) Error() string { return e.why }
 
-func fails(format string, args ...any) error { return &failed{fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
 
 // group is a library that is being loaded, and those that it needs and that are not there yet.
 type group struct {
@@ -99,18 +99,18 @@ func (g *group) collect(name string) (*loaded, error) {
 		return lib, nil
 	}
 	if len(g.seen)+len(g.linked.libraries) >= hostapi.MaxLibraries {
-		return nil, fails("%s: there are %d libraries already, as many as a Faaslet may have", name, hostapi.MaxLibraries)
+		return nil, refuse("%s: there are %d libraries already, as many as a Faaslet may have", name, hostapi.MaxLibraries)
 	}
 	if g.call.Open == nil {
-		return nil, fails("%s: there are no files here", name)
+		return nil, refuse("%s: there are no files here", name)
 	}
 	module, err := g.call.Open(g.ctx, name)
 	if err != nil {
-		return nil, fails("%s: %v", name, err)
+		return nil, refuse("%s: %v", name, err)
 	}
 	code, err := g.faaslet.module.engine.libraries.get(g.ctx, module)
 	if err != nil {
-		return nil, fails("%s: %v", name, faas.AsError(err).Message)
+		return nil, refuse("%s: %v", name, faas.AsError(err).Message)
 	}
 	lib := &loaded{library: code, path: name, at: -1}
 	g.seen[name] = lib
@@ -140,7 +140,7 @@ func (g *group) bounded() error {
 		}
 	}
 	if functions > faas.MaxFunctions || globals > faas.MaxGlobals || imports > faas.MaxImports {
-		return fails("all libraries together have %d functions, %d globals and %d imports: they can have %d, %d and %d",
+		return refuse("all libraries together have %d functions, %d globals and %d imports: they can have %d, %d and %d",
 			functions, globals, imports, faas.MaxFunctions, faas.MaxGlobals, faas.MaxImports)
 	}
 	return nil
@@ -221,7 +221,7 @@ func (g *group) place(lib *loaded) error {
 	if n := uint64(lib.info.Memory); n > 0 {
 		align := uint64(lib.info.MemoryAlign)
 		if n+align > uint64(g.faaslet.limit) {
-			return fails("%s: it takes %s of memory, more than the limit of %s", lib.path, faas.Size(n), g.faaslet.limit)
+			return refuse("%s: it takes %s of memory, more than the limit of %s", lib.path, faas.Size(n), g.faaslet.limit)
 		}
 		at, mem, err := g.room(lib, uint32(n+align-1))
 		if err != nil {
@@ -229,7 +229,7 @@ func (g *group) place(lib *loaded) error {
 		}
 		at = (at + align - 1) &^ (align - 1)
 		if at+n > uint64(len(mem)) {
-			return fails("%s: the program's malloc returned memory that is not there", lib.path)
+			return refuse("%s: the program's malloc returned memory that is not there", lib.path)
 		}
 		if g.faaslet.module.malloc { // new pages are zero
 			if err := g.call.Zero(mem[at : at+n]); err != nil {
@@ -243,7 +243,7 @@ func (g *group) place(lib *loaded) error {
 
 // room takes n bytes of the program's malloc, or else whole pages.
 func (g *group) room(lib *loaded, n uint32) (at uint64, _ guest.Memory, _ error) {
-	none := fails("%s: no room for its %s of memory", lib.path, faas.Size(lib.info.Memory))
+	none := refuse("%s: no room for its %s of memory", lib.path, faas.Size(lib.info.Memory))
 	if !g.faaslet.module.malloc {
 		at, mem, ok, err := g.call.Pages(g.faaslet.instance.Memory(), n)
 		if err == nil && !ok {
@@ -264,18 +264,18 @@ func (g *group) placeElements(lib *loaded, in *capi.Instance) error {
 		return nil
 	}
 	if _, ok := in.SharedTable(); !ok {
-		return fails("%s: the program has no table of functions", lib.path)
+		return refuse("%s: the program has no table of functions", lib.path)
 	}
 	had := uint64(in.Elements())
 	align := uint64(lib.info.TableAlign)
 	base := (had + align - 1) &^ (align - 1)
 	n := base + uint64(lib.info.Table) - had
 	if n > faas.MaxTableElements {
-		return fails("%s: no room for its %d elements in the table of functions", lib.path, lib.info.Table)
+		return refuse("%s: no room for its %d elements in the table of functions", lib.path, lib.info.Table)
 	}
 	g.linked.changed = true
 	if _, ok := in.GrowTable(uint32(n)); !ok {
-		return fails("%s: no room for its %d elements in the table of functions", lib.path, lib.info.Table)
+		return refuse("%s: no room for its %d elements in the table of functions", lib.path, lib.info.Table)
 	}
 	lib.table = uint32(base)
 	return nil

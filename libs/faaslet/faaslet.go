@@ -176,7 +176,9 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 	}
 	if d := own.libraries(); d != nil && f.birth.Kind == faas.Restored {
 		memory, _ := image.Size()
-		if err := f.relink(d, memory); err != nil {
+		if err := f.relink(d, memory); ctx.Err() != nil {
+			return endOf(ctx)
+		} else if err != nil {
 			return faas.Errorf(faas.Internal, "link the libraries of an image: %v", err)
 		}
 	}

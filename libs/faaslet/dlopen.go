@@ -85,6 +85,8 @@ type group struct {
 	linked  *linked
 	seen    map[string]*loaded // by path
 	members []*loaded          // in the order in which they are linked: what one needs comes before it, but in a circle
+	held    []*library         // the code of all that were opened
+	before  int                // libraries that were there when linking began
 	linking bool               // instances are being made
 	replays bool               // an image has what memory, table and globals are to have
 	done    bool               // all members are the Faaslet's
@@ -112,6 +114,7 @@ func (g *group) collect(name string) (*loaded, error) {
 	if err != nil {
 		return nil, refuse("%s: %v", name, faas.AsError(err).Message)
 	}
+	g.held = append(g.held, code)
 	lib := &loaded{library: code, path: name, at: -1}
 	g.seen[name] = lib
 	for _, n := range code.info.Needed {
@@ -120,7 +123,6 @@ func (g *group) collect(name string) (*loaded, error) {
 		}
 		need, err := g.collect(path.Clean(n))
 		if err != nil {
-			g.members = append(g.members, lib)
 			return nil, err
 		}
 		lib.needs = append(lib.needs, need)
@@ -146,20 +148,18 @@ func (g *group) bounded() error {
 	return nil
 }
 
-// giveUp lets go of the code of members that did not become the Faaslet's. It stays when there may be instances of it.
+// giveUp lets go of the code of libraries that did not become the Faaslet's. It stays when there may be instances of it.
 func (g *group) giveUp() {
-	if g.done {
-		return
-	}
-	for _, lib := range g.members {
-		if g.linking {
-			g.linked.kept = append(g.linked.kept, lib.library)
-		} else {
-			lib.release()
-		}
-	}
-	if g.linking {
+	switch {
+	case g.done:
+	case g.linking:
+		g.linked.libraries = g.linked.libraries[:g.before]
+		g.linked.kept = append(g.linked.kept, g.held...)
 		g.linked.broken, g.linked.changed = true, true
+	default:
+		for _, code := range g.held {
+			code.release()
+		}
 	}
 }
 
@@ -174,7 +174,7 @@ func (g *group) linkAll() error {
 			return err
 		}
 	}
-	g.linking = true
+	g.linking, g.before = true, len(g.linked.libraries)
 	if err := g.instantiate(bound); err != nil {
 		return err
 	}

@@ -127,6 +127,43 @@ func TestProgramsThatShareLittle(t *testing.T) {
 	}
 }
 
+// TestLinkingFailsInTheMiddle has the second of three libraries write beyond the table when it is linked: all of them stay away, and
+// their code is given up with the Faaslet.
+func TestLinkingFailsInTheMiddle(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, watOpener)
+	image := newImage(t, m)
+	libs := files{
+		"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`, "b.so"),
+		"b.so": lib(t, `(elem (i32.const 1000000) $f) (func $f (export "f") (result i32) (i32.const 2))`, "c.so"),
+		"c.so": lib(t, `(func (export "f") (result i32) (i32.const 3))`),
+		"d.so": lib(t, `(func (export "f") (result i32) (i32.const 4))`),
+	}
+	f := newFaaslet(t, m, Setup{Image: image})
+	for _, path := range []string{"a.so", "a.so", "c.so", "d.so"} {
+		want := "failed in the middle"
+		if f.linked == nil {
+			want = "b.so: trap: table_out_of_bounds"
+		}
+		if o := opened(t, f, libs.open, path, "f"); !strings.Contains(string(o.Output), want) {
+			t.Errorf("%s: output %q, error %v", path, o.Output, o.Err)
+		}
+		if f.Reset() || f.LastReset().Why != Libraries {
+			t.Errorf("reset with %q", f.LastReset().Why)
+		}
+		if !f.Keep() {
+			t.Fatal("not kept")
+		}
+	}
+	f.Close()
+	gives(t, m, libs.open, "c.so", "f", 3)
+	for e.libraries.dropIdle() {
+	}
+	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 {
+		t.Errorf("%d libraries are in use, of %d bytes", n, e.libraries.loaded)
+	}
+}
+
 // TestKillHammer ends guests at any moment of loading, constructing and running libraries.
 func TestKillHammer(t *testing.T) {
 	e := newEngine(t, nil)

@@ -130,13 +130,14 @@ func (f *Faaslet) relinkGroup(libraries []linkedLibrary) error {
 	defer g.giveUp()
 	for _, lib := range libraries {
 		lib.refs.Add(1)
+		g.held = append(g.held, lib.library)
 		g.members = append(g.members, &loaded{library: lib.library, path: lib.path, memory: lib.memory, table: lib.table, at: -1})
 	}
 	bound, err := g.resolve()
 	if err != nil {
 		return err
 	}
-	g.linking = true
+	g.linking, g.before = true, len(f.linked.libraries)
 	if err := g.instantiate(bound); err != nil {
 		return err
 	}

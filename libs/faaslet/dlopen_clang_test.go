@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -200,5 +201,41 @@ func TestDynamicLinkingPage(t *testing.T) {
 	o := newFaaslet(t, m, Setup{}).Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
 	if o.Err != nil || string(o.Stdout) != "hello, world\n" {
 		t.Errorf("it said %q, error %v", o.Stdout, o.Err)
+	}
+}
+
+const cCommand = `
+#include <stdio.h>
+#define HOST(name) __attribute__((import_module("env"), import_name(name)))
+HOST("dlopen") void *dlopen(const char *, int);
+HOST("dlsym") void *dlsym(void *, const char *);
+HOST("dlerror") char *dlerror(void);
+static int made, ended;
+int counter = 0;
+int twice(int n) { return 2 * n; }
+__attribute__((constructor)) static void make(void) { printf("made %d\n", ++made); }
+__attribute__((destructor)) static void end(void) { printf("ended %d\n", ++ended); }
+int main(void) {
+  void *h = dlopen("/lib/liba.so", 0);
+  if (!h) return puts(dlerror()), 1;
+  printf("%d\n", ((int (*)(int))dlsym(h, "call_b"))(10));
+  ((void (*)(void))dlsym(h, "say"))();
+  return 0;
+}`
+
+// TestCommandLoadsLibraries has a command whose linker wraps all that libraries call of it: its constructors run once, and its
+// destructors at the end.
+func TestCommandLoadsLibraries(t *testing.T) {
+	testenv.Need(t, testenv.Clang)
+	dir := t.TempDir()
+	libs := files{"/lib/libb.so": clang(t, dir, "clang-19", cLibraryB, "libb.so", libraryFlags...)}
+	libs["/lib/liba.so"] = clang(t, dir, "clang-19", cLibraryA, "liba.so", append(libraryFlags, "libb.so")...)
+	flags := slices.DeleteFunc(slices.Clone(programFlags), func(f string) bool { return f == "-mexec-model=reactor" })
+	m := loadModule(t, newEngine(t, nil), clang(t, dir, "clang-19", cCommand, "main.wasm", append(flags, "-fvisibility=default")...))
+	f := newFaaslet(t, m, Setup{})
+	o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
+	const want = "made 1\n18202\nhello from a library, 8\nended 1\n"
+	if o.Err != nil || string(o.Output) != want {
+		t.Errorf("it said %q, want %q; error %v", o.Output, want, o.Err)
 	}
 }

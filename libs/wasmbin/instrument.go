@@ -47,7 +47,8 @@ func Instrument(module []byte) ([]byte, error) {
 //   - where several tables could grow past faas.MaxTableElements together, their maximums are lowered;
 //   - a program that loads libraries exports what they share, LibraryTable and LibraryStack, and the maximum of that table, which
 //     linkers make its size, is raised;
-//   - the constructors of a module with a zygote run once, and its destructors not after the zygote, as Ctors says;
+//   - the constructors of a module with a zygote run once, and its destructors not after the zygote, as Ctors says; those of a
+//     command that loads libraries, which call its exports, run as it begins and ends;
 //   - mutable globals are exported, so that an instance can be put back to what it was; where that takes more, an export says
 //     why it can't be done (NoReset).
 //
@@ -72,15 +73,7 @@ func (m *Module) Instrument() ([]byte, error) {
 	if len(m.Memories) == 0 || m.Memories[0].Is64 {
 		sites = slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return s.op.onMemory() })
 	}
-	ctors, dtors := -1, -1
-	if len(m.zygotes()) > 0 && !m.isLibrary() {
-		if ctors, dtors = m.structors(); ctors >= 0 {
-			sites = m.guarded(sites, ctors, opGuard)
-		}
-		if ctors >= 0 && dtors >= 0 {
-			sites = m.guarded(sites, dtors, opHold)
-		}
-	}
+	ctors, dtors, sites := m.guards(sites)
 	starts := m.Start >= 0 && len(m.bodies) > 0
 	why := m.Unresettable()
 	var mutable []uint32
@@ -100,8 +93,12 @@ func (m *Module) Instrument() ([]byte, error) {
 	if len(sites) > 0 || starts {
 		p.interruptible()
 	}
-	if ctors >= 0 {
+	switch {
+	case ctors < 0:
+	case len(m.zygotes()) > 0:
 		p.zygote(ctors, dtors)
+	default:
+		p.nested()
 	}
 	for i, rest := 0, sites; len(rest) > 0; i++ {
 		b, n := m.bodies[i], 0

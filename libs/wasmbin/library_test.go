@@ -180,6 +180,29 @@ func TestShares(t *testing.T) {
 	}
 }
 
+// TestCommandsThatOpen has the constructors and destructors of a command guarded that loads libraries, and no others.
+func TestCommandsThatOpen(t *testing.T) {
+	program := func(imported, entry string) []byte {
+		return module(
+			sec(secType, vec(noTypes, fn(types(i32, i32), types(i32)))), sec(secImport, vec(importFunc("env", imported, 1))),
+			sec(secFunction, vec([]byte{0}, []byte{0}, []byte{0})),
+			sec(secExport, vec(exportOf(entry, Func, 1), exportOf(ctorsName, Func, 2), exportOf(dtorsName, Func, 3))),
+			sec(secCode, vec(codeBody(0x10, 2, 0x10, 3), codeBody(), codeBody())),
+		)
+	}
+	for _, k := range []struct {
+		imported, entry string
+		want            bool
+	}{{Opens, entryCommand, true}, {Opens, entryReactor, false}, {"other", entryCommand, false}} {
+		after := instrumented(t, program(k.imported, k.entry))
+		_, ran := after.Export(ctorsRan)
+		_, held := after.Export(dtorsHeld)
+		if _, called := after.Export(Ctors); ran != k.want || held != k.want || called {
+			t.Errorf("%s, %s: %t %t %t", k.imported, k.entry, ran, held, called)
+		}
+	}
+}
+
 // FuzzDylink reads any content of a dylink.0 section.
 func FuzzDylink(f *testing.F) {
 	f.Add([]byte(nil))

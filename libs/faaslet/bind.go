@@ -43,20 +43,19 @@ type forward struct {
 	target
 }
 
-// find returns where the symbol called name is defined for members of g: in the libraries that are there, among themselves, in
-// the program, or by the host where it is a function.
-func (g *group) find(name string, function bool) (t target, found bool) {
+// find returns where the symbol called name is defined for lib, a member of g: in itself, in the libraries that are there, among the
+// members, in the program, or by the host where it is a function.
+func (g *group) find(lib *loaded, name string, function bool) (t target, found bool) {
 	t.name = name
-	for _, libs := range [][]*loaded{g.linked.libraries, g.members} {
-		for _, lib := range libs {
-			if s, ok := lib.info.Symbols[name]; ok {
-				t.library, t.symbol = lib, s
+	for _, libs := range [][]*loaded{{lib}, g.linked.libraries, g.members} {
+		for _, l := range libs {
+			if s, ok := l.info.Symbols[name]; ok {
+				t.library, t.symbol = l, s
 				return t, true
 			}
 		}
 	}
-	m := g.faaslet.module
-	if s, ok := m.symbols[name]; ok {
+	if s, ok := g.faaslet.module.symbols[name]; ok {
 		t.program, t.symbol = true, s
 		return t, true
 	}
@@ -73,20 +72,18 @@ func (g *group) hostTarget(module, name string) (t target, found bool) {
 	return t, found
 }
 
-// resolve finds every symbol that members import, before anything is changed, and returns those of functions in the order of
-// each one's imports.
+// resolve finds every symbol that members import, before anything is changed, and returns for each member where its imports lead.
 func (g *group) resolve() (map[*loaded][]target, error) {
 	bound := make(map[*loaded][]target, len(g.members))
 	for _, lib := range g.members {
-		for _, x := range lib.info.Imports {
-			t, err := g.bind(lib, x)
-			if err != nil {
+		targets := make([]target, len(lib.info.Imports))
+		for i, x := range lib.info.Imports {
+			var err error
+			if targets[i], err = g.bind(lib, x); err != nil {
 				return nil, err
 			}
-			if x.Role == wasmbin.RoleFunc {
-				bound[lib] = append(bound[lib], t)
-			}
 		}
+		bound[lib] = targets
 	}
 	return bound, nil
 }
@@ -109,13 +106,13 @@ func (g *group) bind(lib *loaded, x wasmbin.LibraryImport) (t target, _ error) {
 		}
 	case wasmbin.RoleFunc:
 		if t, found = g.hostTarget(x.Module, x.Name); x.Module == "env" {
-			t, found = g.find(x.Name, true)
+			t, found = g.find(lib, x.Name, true)
 		}
 		if found {
 			return t, g.fits(lib, x, t)
 		}
 	case wasmbin.RoleAddress, wasmbin.RolePointer:
-		if t, found = g.find(x.Name, x.Role == wasmbin.RolePointer); found && t.symbol.Data != (x.Role == wasmbin.RoleAddress) {
+		if t, found = g.find(lib, x.Name, x.Role == wasmbin.RolePointer); found && t.symbol.Data != (x.Role == wasmbin.RoleAddress) {
 			return t, refuse("%s: %.200q of %s is not what it is taken for, a function or a variable", lib.path, x.Name, t)
 		}
 	}
@@ -152,7 +149,6 @@ func (g *group) fits(lib *loaded, x wasmbin.LibraryImport, t target) error {
 func (g *group) instantiate(bound map[*loaded][]target) error {
 	in, l := g.faaslet.instance, g.linked
 	var later []forward
-	made := len(l.got)
 	for _, lib := range g.members {
 		if g.ctx.Err() != nil { // each writes a library's data and its elements, which nothing interrupts
 			return wasi.ErrInterrupted
@@ -190,11 +186,11 @@ func (g *group) instantiate(bound map[*loaded][]target) error {
 		return nil
 	}
 	l.groups = append(l.groups, len(g.members))
-	return g.fill(l.got[made:])
+	return g.fill()
 }
 
 // imports returns what lib is linked with, and the stubs among it.
-func (g *group) imports(lib *loaded, functions []target) (out []capi.Extern, later []forward, err error) {
+func (g *group) imports(lib *loaded, targets []target) (out []capi.Extern, later []forward, err error) {
 	in := g.faaslet.instance
 	out = make([]capi.Extern, len(lib.info.Imports))
 	for i, x := range lib.info.Imports {
@@ -210,13 +206,11 @@ func (g *group) imports(lib *loaded, functions []target) (out []capi.Extern, lat
 		case wasmbin.RoleTableBase:
 			out[i], err = in.NewGlobal(false, lib.table)
 		case wasmbin.RoleAddress, wasmbin.RolePointer:
-			out[i], err = g.entry(gotEntry{x.Name, x.Role == wasmbin.RolePointer})
+			out[i], err = g.entry(targets[i], x.Name, x.Role == wasmbin.RolePointer)
 		case wasmbin.RoleFunc:
 			var stub capi.Stub
-			t := functions[0]
-			functions = functions[1:]
-			if out[i], stub, err = g.function(x, t); stub != (capi.Stub{}) {
-				later = append(later, forward{stub, t})
+			if out[i], stub, err = g.function(x, targets[i]); stub != (capi.Stub{}) {
+				later = append(later, forward{stub, targets[i]})
 			}
 		}
 		if err != nil {
@@ -247,61 +241,61 @@ func (g *group) function(x wasmbin.LibraryImport, t target) (f capi.Extern, s ca
 	return f, s, err
 }
 
-// entry returns the global that the host makes for a symbol, one for all libraries.
-func (g *group) entry(e gotEntry) (capi.Extern, error) {
-	l := g.linked
-	of := l.addresses
-	if e.pointer {
-		of = l.pointers
+// entry returns the global that the host makes for a symbol, one for all libraries that mean the same.
+func (g *group) entry(t target, symbol string, pointer bool) (x capi.Extern, err error) {
+	e := gotEntry{symbol: symbol, pointer: pointer}
+	if t.library != nil {
+		e.library = t.library.path
 	}
-	if x, found := of[e.symbol]; found {
+	x, found := g.linked.got[e]
+	if found {
 		return x, nil
 	}
-	x, err := g.faaslet.instance.NewGlobal(true, 0)
-	if err == nil {
+	if x, err = g.faaslet.instance.NewGlobal(true, 0); err == nil {
 		err = g.faaslet.instance.SaveToo(x)
 	}
 	if err != nil {
 		return x, err
 	}
-	of[e.symbol] = x
-	l.got = append(l.got, e)
+	g.linked.got[e] = x
+	g.fresh = append(g.fresh, freshEntry{x, t, pointer})
 	return x, nil
 }
 
+// freshEntry is a global for a symbol that has no value yet.
+type freshEntry struct {
+	global capi.Extern
+	target
+	pointer bool
+}
+
 // fill gives the globals of symbols their values; those of weak ones that nothing defines stay 0.
-func (g *group) fill(entries []gotEntry) error {
+func (g *group) fill() error {
 	f := g.faaslet
-	for _, e := range entries {
-		t, found := g.find(e.symbol, e.pointer)
-		if !found {
-			continue
-		}
+	for _, e := range g.fresh {
 		value, why := uint32(0), ""
 		switch {
-		case t.host:
-			x, there := f.instance.HostFunction(f.module.engine.linker, t.module, t.name)
+		case e.host:
+			x, there := f.instance.HostFunction(f.module.engine.linker, e.module, e.name)
 			if !there {
-				return refuse("the host lacks %.200q", t.name)
+				return refuse("the host lacks %.200q", e.name)
 			}
 			var err error
-			if value, err = f.element(x, point{library: hostPoint, symbol: t.name}); err != nil {
+			if value, err = f.element(x, point{library: hostPoint, symbol: e.name}); err != nil {
 				why = err.Error()
 			}
-		case t.program:
-			value, why = f.symbol(capi.Main, t.name, t.symbol)
+		case e.program:
+			value, why = f.symbol(capi.Main, e.name, e.symbol)
+		case e.library == nil:
+			continue
 		default:
-			value, why = f.symbol(t.library.at, t.name, t.symbol)
+			value, why = f.symbol(e.library.at, e.name, e.symbol)
 		}
 		if why != "" {
 			return refuse("%s", why)
 		}
-		x := g.linked.addresses[e.symbol]
-		if e.pointer {
-			x = g.linked.pointers[e.symbol]
-		}
-		if err := f.instance.SetGlobal(x, value); err != nil {
-			return refuse("symbol %.200q: %v", e.symbol, err)
+		if err := f.instance.SetGlobal(e.global, value); err != nil {
+			return refuse("symbol %.200q: %v", e.name, err)
 		}
 	}
 	return nil

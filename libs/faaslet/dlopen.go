@@ -86,6 +86,7 @@ type group struct {
 	seen    map[string]*loaded // by path
 	members []*loaded          // in the order in which they are linked: what one needs comes before it, but in a circle
 	held    []*library         // the code of all that were opened
+	fresh   []freshEntry       // globals for symbols that it made
 	before  int                // libraries that were there when linking began
 	linking bool               // instances are being made
 	replays bool               // an image has what memory, table and globals are to have

@@ -76,6 +76,35 @@ func TestLibrariesInACircle(t *testing.T) {
 	}
 }
 
+// TestLibrariesOfEqualNames has two plug-ins with the same symbols, which each mean their own, and one that has none and gets
+// those of the first.
+func TestLibrariesOfEqualNames(t *testing.T) {
+	m := load(t, newEngine(t, nil), watOpener)
+	plugin := `(import "GOT.mem" "state" (global $state (mut i32)))
+	  (import "GOT.func" "run" (global $run (mut i32)))
+	  (global (export "state") i32 (i32.const 0))
+	  (func (export "run") (result i32)
+	    (i32.store (global.get $state) (i32.add (i32.load (global.get $state)) (i32.const STEP)))
+	    (i32.load (global.get $state)))
+	  (func (export "twice") (result i32)
+	    (drop (call_indirect (result i32) (global.get $run))) (call_indirect (result i32) (global.get $run)))`
+	libs := files{
+		"a.so": lib(t, strings.ReplaceAll(plugin, "STEP", "1")),
+		"b.so": lib(t, strings.ReplaceAll(plugin, "STEP", "100")),
+		"c.so": lib(t, `(import "env" "run" (func $run (result i32))) (func (export "third") (result i32) (call $run))`),
+	}
+	f := newFaaslet(t, m, Setup{})
+	for _, c := range []struct {
+		path, symbol string
+		want         uint32
+	}{{"a.so", "twice", 2}, {"b.so", "twice", 200}, {"a.so", "run", 3}, {"c.so", "third", 4}, {"b.so", "run", 300}} {
+		isResult(t, opened(t, f, libs.open, c.path, c.symbol), c.want)
+		if !f.Keep() {
+			t.Fatal("not kept")
+		}
+	}
+}
+
 func TestDlerror(t *testing.T) {
 	m := load(t, newEngine(t, nil), watOpener)
 	plain := lib(t, `(func (export "f") (result i32) (i32.const 1))`)

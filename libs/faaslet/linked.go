@@ -22,18 +22,16 @@ const scanElements = 16 << 10
 
 // linked is what a Faaslet has of libraries. It is used on the goroutine that runs the guest, or with Faaslet.mu held.
 type linked struct {
-	libraries []*loaded              // in the order of their instances; a handle is the place, from 1
-	addresses map[string]capi.Extern // GOT.mem: the globals with addresses of variables, by symbol
-	pointers  map[string]capi.Extern // GOT.func: those with function pointers
-	got       []gotEntry             // both, in the order in which they were made
-	elements  map[uintptr]uint32     // of the table, by the function that is there, as far as they are known
-	groups    []int                  // how many libraries came with each Dlopen, in order
-	points    []point                // elements that were made for a function, in order
-	scanned   bool                   // elements has the program's
-	busy      bool                   // one is being linked
-	changed   bool                   // something was linked that the Faaslet's image does not have
-	broken    bool                   // linking has failed in the middle: there may be instances that nothing refers to
-	kept      []*library             // the code of those
+	libraries []*loaded                // in the order of their instances; a handle is the place, from 1
+	got       map[gotEntry]capi.Extern // globals with the addresses of variables and function pointers
+	elements  map[uintptr]uint32       // of the table, by the function that is there, as far as they are known
+	groups    []int                    // how many libraries came with each Dlopen, in order
+	points    []point                  // elements that were made for a function, in order
+	scanned   bool                     // elements has the program's
+	busy      bool                     // one is being linked
+	changed   bool                     // something was linked that the Faaslet's image does not have
+	broken    bool                     // linking has failed in the middle: there may be instances that nothing refers to
+	kept      []*library               // the code of those
 }
 
 // loaded is a library in a Faaslet.
@@ -45,10 +43,11 @@ type loaded struct {
 	at            int // its number, which its instance has; -1 before
 }
 
-// gotEntry is a global that the host made for a symbol.
+// gotEntry is what the host makes a global for: the address or, where pointer, the function pointer of a symbol as a library
+// defines it, by its path, or else the program or the host.
 type gotEntry struct {
-	symbol  string
-	pointer bool
+	symbol, library string
+	pointer         bool
 }
 
 // point is an element of the table that has a function: one of a library by its number, of the program for capi.Main, or else of
@@ -101,9 +100,7 @@ func (f *Faaslet) link() (*linked, error) {
 	if err := f.instance.OpenLibraries(wasmbin.LibraryTable); err != nil {
 		return nil, err
 	}
-	f.linked = &linked{
-		addresses: make(map[string]capi.Extern), pointers: make(map[string]capi.Extern), elements: make(map[uintptr]uint32),
-	}
+	f.linked = &linked{got: make(map[gotEntry]capi.Extern), elements: make(map[uintptr]uint32)}
 	return f.linked, nil
 }
 

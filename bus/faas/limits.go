@@ -49,6 +49,8 @@ const (
 	MaxNesting       = 50_000    // blocks within blocks
 	MaxImports       = 10_000
 	MaxSparseData    = 64 << 20 // bytes
+	MaxLibraries     = 32       // that a Faaslet loads with dlopen
+	MaxLibrary       = 64 << 20 // bytes of each
 )
 
 // Limits returns every limit, for docs and for checks.
@@ -70,6 +72,8 @@ func Limits() []Limit {
 		{"module passed values", "100000 + 4 per byte of module", "", "parameters and results of all calls and blocks in a module that has a type with more than 16"},
 		{"module sparse data", Size(MaxSparseData).String(), "", "initial data that is less than half of what it spans and spans more than 16MiB: copying it into each new Faaslet is not interrupted, and takes up to 1 ms per MiB"},
 		{"module nesting", strconv.Itoa(MaxNesting), "", "blocks within blocks of a function"},
+		{"libraries", strconv.Itoa(MaxLibraries), "", "that a Faaslet loads with `dlopen`, each of at most " + Size(MaxLibrary).String() + ". Together they have as many functions, globals and imports as one module may, and their memory and table elements count as the Faaslet's"},
+		{"libraries of a worker", "1GiB", "", "compiled code of all that are loaded, 256MiB of one; those that nobody has open go first. 64 that were used last, and 512MiB of them, are kept"},
 		{"function names", "128 bytes", "", "of a function's name in a backtrace; the rest is cut"},
 		{"backtrace", "32 frames", "", "innermost frames that a failed call is answered with"},
 		{"error", "60KiB", "", "a failed call's error; stderr and backtrace are cut to fit"},

@@ -50,11 +50,14 @@ const (
 	Grew       NotReset = "grew"        // memory is larger than the image
 	TooMuch    NotReset = "too_much"    // more pages were written than are put back
 	NotRenewed NotReset = "not_renewed" // shoal_restored failed, took longer than 20 ms, or said no
+	Libraries  NotReset = "libraries"   // the call loaded a library, or had a function of one put into the table
 	NoAnswer   NotReset = "no_answer"   // the kernel did not say what was written, or the instance is not what it should be
 )
 
 // NotResets returns every reason.
-func NotResets() []NotReset { return []NotReset{NoImage, Unsound, Grew, TooMuch, NotRenewed, NoAnswer} }
+func NotResets() []NotReset {
+	return []NotReset{NoImage, Unsound, Grew, TooMuch, NotRenewed, Libraries, NoAnswer}
+}
 
 // notReset returns the reason for what capi.Instance.Reset returned.
 func notReset(pages int) NotReset {

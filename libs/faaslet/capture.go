@@ -43,6 +43,9 @@ func (m *Module) Uncapturable() string {
 			why = append(why, "it has no memory")
 		}
 	}
+	if m.symbols != nil { // they come from the tenant's files, which are not where it is captured
+		why = append(why, "it loads libraries")
+	}
 	return strings.Join(why, ", and ")
 }
 

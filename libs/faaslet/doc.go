@@ -10,6 +10,10 @@
 //
 // The engine compiles nothing by itself: package compile does, in a child process.
 //
-// Locks, in the order they are taken: Faaslet.mu, Image.mu, Engine.load. Engine.load serialises loading and unloading of modules,
+// A guest may load libraries: further instances in its Faaslet's store, with its memory, table and stack pointer (dlopen.go finds and
+// links them, bind.go their symbols, relink.go has those of an image). Their code is compiled by Config.Compile and kept by
+// the Engine (libraries.go).
+//
+// Locks, in the order they are taken: Faaslet.mu, Image.mu, Engine.load; libraries.mu is a leaf. Engine.load serialises loading and unloading of modules,
 // which wasmtime 25.0.0 does not survive concurrently (GHSA-7qmx-3fpx-r45m).
 package faaslet

@@ -3,6 +3,7 @@
 package faaslet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +19,7 @@ import (
 
 const (
 	// settings counts the changes of what an artefact depends on besides wasmtime: the engine's settings and the pre-pass.
-	settings = "8"
+	settings = "9"
 
 	memoryReserve = 4 << 30 // a 32-bit memory fits whole, so its base never moves and bounds checks vanish
 	memoryGuard   = 2 << 20
@@ -39,8 +40,11 @@ type Config struct {
 	MaxMaps     int           // of modules, images, Faaslets and threads of slots; likewise
 	MaxFiles    int           // descriptors of modules and images; likewise
 	Compiler    bool          // Compile will be used: let it have threads
-	SlowReset   bool          // find written pages as on Linux before 6.7; for tests
-	NoShells    bool          // a closed Faaslet leaves nothing to the next one; for tests and measurements
+	// Compile compiles a library that a guest loads, for this machine and engine, elsewhere than in this process. nil has no
+	// libraries, unless Compiler is set: then it is the Engine's own Compile.
+	Compile   func(ctx context.Context, module []byte) (artefact []byte, _ error)
+	SlowReset bool // find written pages as on Linux before 6.7; for tests
+	NoShells  bool // a closed Faaslet leaves nothing to the next one; for tests and measurements
 }
 
 // Engine loads modules. It is safe for concurrent use.
@@ -63,6 +67,8 @@ type Engine struct {
 	open     sync.Map // of *Module that are loaded, to nothing
 
 	load sync.Mutex // serialises loading and unloading of modules
+
+	libraries *libraries
 
 	pages    pages // how Faaslets are reset
 	maxDirty int   // pages that a reset puts back, at most
@@ -102,6 +108,10 @@ func NewEngine(cfg Config) (*Engine, error) {
 			return nil, err
 		}
 	}
+	if cfg.Compile == nil && cfg.Compiler {
+		cfg.Compile = func(_ context.Context, module []byte) ([]byte, error) { return e.Compile(module) }
+	}
+	e.libraries = newLibraries(e, cfg.Compile)
 	e.refs.Store(1)
 	return e, nil
 }
@@ -185,6 +195,7 @@ func (e *Engine) Close() {
 
 func (e *Engine) release() {
 	if e.refs.Add(-1) == 0 {
+		e.libraries.close()
 		e.linker.Close()
 		e.engine.Close()
 		e.pages.close()

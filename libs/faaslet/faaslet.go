@@ -25,6 +25,8 @@ type Setup struct {
 	// Shared are the files that an initialiser finds; nil is none. What it leaves of its own is gone afterwards. A call brings its
 	// own, with its hostapi.Call.
 	Shared vfs.Shared
+	// Open is where libraries come from that an initialiser loads, nil for none. A call brings its own, with its hostapi.Call.
+	Open hostapi.Opener
 	// Image is what the Faaslet begins from and is reset to: one of the module's, for equal Setups. With nil the Faaslet is
 	// built from the module and never reset.
 	Image *Image
@@ -55,6 +57,7 @@ type Faaslet struct {
 	birth                  Birth         // not changed any more once New has returned
 	waited                 time.Duration // of New, for the source of the image
 	reset                  ResetResult   // of the last one
+	linked                 *linked       // libraries; nil without
 }
 
 // New makes a Faaslet that is ready for one call: it instantiates the module and runs its initialisers, or restores what the
@@ -177,6 +180,14 @@ func (f *Faaslet) initialize(ctx context.Context) *faas.Error {
 		}
 		image = own.take(f)
 	}
+	if d := own.libraries(); d != nil && f.birth.Kind == faas.Restored {
+		memory, _ := image.Size()
+		if err := f.relink(d, memory); ctx.Err() != nil {
+			return endOf(ctx)
+		} else if err != nil {
+			return faas.Errorf(faas.Internal, "link the libraries of an image: %v", err)
+		}
+	}
 	if err := f.restore(image); err != nil || f.image == nil {
 		return err
 	}
@@ -270,6 +281,8 @@ func (f *Faaslet) Close() {
 		f.instance.Close()
 	}
 	f.instance = nil
+	f.linked.release()
+	f.linked = nil
 	e.mapped.Add(-f.memory)
 	f.memory, f.image = 0, nil
 	f.setup.Image.release()
@@ -279,6 +292,6 @@ func (f *Faaslet) Close() {
 // callFor returns the Call that host functions see while no call runs.
 func (f *Faaslet) callFor(ctx context.Context) *hostapi.Call {
 	return hostapi.NewCall(hostapi.CallConfig{
-		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host, Shared: f.setup.Shared,
+		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host, Open: f.setup.Open, Shared: f.setup.Shared,
 	})
 }

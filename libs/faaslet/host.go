@@ -55,6 +55,10 @@ func (h *host) end() {
 
 // HostCall serves the row with that index.
 func (h *host) HostCall(row uint32, mem []byte, args []capi.Slot) (word uint64, err error) {
+	if row == weakRow {
+		h.err = errWeak
+		return 0, h.err
+	}
 	if row >= firstMissing {
 		h.err = h.faaslet.module.missing[row-firstMissing]
 		return 0, h.err

@@ -36,6 +36,7 @@ const (
 //   - the module changes what can't be put back, as wasmbin.Module.Unresettable says;
 //   - the initialiser was given random bytes or read a clock, and the module does not renew itself, as renew.go says:
 //     Faaslets with one image would share them, and a seed that was made of them;
+//   - the initialiser loaded a library of which the same can't be said, or linking one failed in the middle;
 //   - the kernel does not tell which pages were written;
 //   - its memory is larger than 64 MiB, 256 MiB when the initialisers read shared files, and nothing was captured elsewhere.
 //
@@ -49,8 +50,9 @@ type Image struct {
 	refs   atomic.Int64 // the owner's and one for each Faaslet
 	closed atomic.Bool
 	taken  atomic.Pointer[capi.Image]
-	never  atomic.Bool // it will not be filled, or what it has is not to be used
-	looked atomic.Bool // what it has depends on the files of the Setup
+	looked atomic.Bool  // what it has depends on the files of the Setup
+	linked *linkedImage // what taken has of libraries, nil for none; set before taken
+	never  atomic.Bool  // it will not be filled, or what it has is not to be used
 
 	mu sync.Mutex // held while it is filled
 
@@ -99,6 +101,7 @@ func (i *Image) release() {
 		memory, kept := img.Size()
 		i.module.shells.drop(img)
 		img.Close()
+		i.linked.release()
 		i.module.engine.images.drop(i.owner, memory, kept)
 	}
 }
@@ -129,6 +132,10 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 		i.never.Store(true)
 		return nil
 	}
+	if !f.linked.imageable() {
+		i.never.Store(true)
+		return nil
+	}
 	limit := maxImage
 	if f.looked {
 		limit = maxLooked
@@ -153,6 +160,7 @@ func (i *Image) take(f *Faaslet) *capi.Image {
 	}
 	_, kept := img.Size()
 	images.fit(i.owner, most, most, kept)
+	i.linked = f.describe().acquire()
 	i.taken.Store(img)
 	return img
 }
@@ -162,10 +170,16 @@ func (f *Faaslet) restore(image *capi.Image) *faas.Error {
 	if image == nil {
 		return nil
 	}
-	err := f.instance.Restore(image)
+	err := capi.ErrShape
+	if f.describe().equal(f.setup.Image.linked) {
+		err = f.instance.Restore(image)
+	}
 	switch {
 	case err == nil:
 		f.image = image
+		if f.linked != nil {
+			f.linked.changed = false
+		}
 	case errors.Is(err, capi.ErrShape) && f.birth.Kind == faas.Cold: // initialised at the same time as the one the image is of, otherwise
 	case errors.Is(err, syscall.ENOMEM):
 		return faas.Errorf(faas.NoCapacity, "no memory for a Faaslet: %v", err)
@@ -193,6 +207,8 @@ func (f *Faaslet) putBack() (NotReset, *faas.Error) {
 	switch {
 	case f.image == nil:
 		return NoImage, nil
+	case f.state == spent && f.linked.differs():
+		return Libraries, nil
 	case f.state != spent, !f.restorable():
 		return Unsound, nil
 	}
@@ -221,7 +237,7 @@ func stateOf(wm *wasmtime.Module) (globals []Global, why []string) {
 		}
 		memory = memory || x.Type().MemoryType() != nil
 		gt := x.Type().GlobalType()
-		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill || !strings.HasPrefix(x.Name(), wasmbin.Reserved) {
+		if gt == nil || !gt.Mutable() || x.Name() == wasmbin.Kill || x.Name() == wasmbin.LibraryStack || !strings.HasPrefix(x.Name(), wasmbin.Reserved) {
 			continue
 		}
 		globals = append(globals, Global{Name: x.Name(), Type: 0x7f - byte(gt.Content().Kind())})

@@ -19,13 +19,14 @@ type Module struct {
 	info    wasmbin.Info
 	module  *wasmtime.Module
 	pre     *capi.Pre
-	resets  bool     // instances can be put back to what they were
-	why     []string // why they can't: wasmbin.Reset… words, or noMemory
-	saved   []Global // the mutable globals, in the order of images; without values
-	renews  bool     // they have a function that is called then
-	inits   []string // the exported functions that initialise an instance, in order
-	missing []error  // what the guest traps with when it calls an import that nobody has, by row from firstMissing on
-	malloc  bool     // it exports one that host functions can call
+	resets  bool                      // instances can be put back to what they were
+	why     []string                  // why they can't: wasmbin.Reset… words, or noMemory
+	saved   []Global                  // the mutable globals, in the order of images; without values
+	renews  bool                      // they have a function that is called then
+	inits   []string                  // the exported functions that initialise an instance, in order
+	missing []error                   // what the guest traps with when it calls an import that nobody has, by row from firstMissing on
+	malloc  bool                      // it exports one that host functions can call
+	symbols map[string]wasmbin.Symbol // what it has for libraries; nil when it loads none
 	shells  shells
 	cost    cost
 
@@ -93,7 +94,7 @@ func (e *Engine) make(info wasmbin.Info, size int64, load func() (*wasmtime.Modu
 		return nil, faas.Errorf(faas.InvalidModule, "%v", err)
 	}
 	m := &Module{
-		engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits, missing: missing, malloc: mallocs(wm),
+		engine: e, info: info, module: wm, pre: pre, renews: renews, inits: inits, missing: missing, malloc: mallocs(wm), symbols: symbolsOf(wm),
 		shells: shells{engine: e}, cost: cost,
 	}
 	m.saved, m.why = stateOf(wm)

@@ -23,7 +23,11 @@ func (f *Faaslet) failed(ctx context.Context, fail *capi.Failure) *faas.Error {
 	var exit wasi.Exit
 	var known *faas.Error
 	var bug *panicError
+	var nested *nestedError
 	switch {
+	case errors.As(herr, &nested): // its trace has the frames of both
+		f.host.err = nested.cause
+		return f.failed(ctx, nested.fail)
 	case fail.Killed, errors.Is(herr, wasi.ErrInterrupted) && ctx.Err() != nil:
 		e := *endOf(ctx)
 		e.Backtrace = trace

@@ -112,13 +112,16 @@ func (s *shells) remove(i int) {
 // restorable reports whether everything that the last call can have changed is in the memory and the globals, so that it can be
 // put back. Whatever a call may leave elsewhere is to be asked for here: a reset and a shell both depend on it.
 // Preconditions: f.mu is held, f is spent, or was kept after that.
-func (f *Faaslet) restorable() bool { return f.image != nil && f.sound }
+func (f *Faaslet) restorable() bool { return f.image != nil && f.sound && !f.linked.differs() }
 
 // leave makes f's instance a shell, if that is worth it and nothing speaks against it, and reports whether it did.
 // Preconditions: f.mu is held, f was in state from and does not run, and holds its image.
 func (f *Faaslet) leave(from state) bool {
 	m := f.module
 	clean := f.restorable() || from == ready && f.image != nil && !f.kept
+	if f.linked != nil { // its instances and its part of the table are no other's
+		return false
+	}
 	if !clean || !m.engine.keeps || m.closed.Load() || f.setup.Image.closed.Load() || !m.shells.room(f.image) {
 		return false
 	}

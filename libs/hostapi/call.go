@@ -20,6 +20,7 @@ type CallConfig struct {
 	MaxLog    int             // bytes of each log stream; 0 means faas.DefaultLog
 	Guest     Guest           // may be set later, on the Call
 	Trace     *Trace          // nil writes nothing down
+	Open      Opener          // where libraries come from that the guest loads; nil is its files
 
 	Shared     vfs.Shared     // the tenant's files, as they are when the call begins; nil is none
 	FileLimits vfs.Limits     // of the private layer over them; zero is the default
@@ -36,6 +37,15 @@ type Guest interface {
 	// Malloc calls the guest's own malloc and returns what it did, 0 for no room, and the memory, which may have grown. An
 	// error is the end of the guest: it has no malloc, or that did not return.
 	Malloc(n uint32) (uint32, guest.Memory, error)
+	// Mallocs reports whether there is a malloc to call.
+	Mallocs() bool
+	// Dlopen loads a library and those it needs, "" for the program itself, and returns its handle, or why not in words. An
+	// error is the end of the guest.
+	Dlopen(path string) (handle uint32, why string, _ error)
+	// Dlsym returns the function pointer or the address of a symbol, or why there is none.
+	Dlsym(handle uint32, name string) (value uint32, why string)
+	// Dlclose reports whether there is such a handle.
+	Dlclose(handle uint32) bool
 }
 
 // Call is what host functions see of the call they serve. It lives for one call and is not safe for concurrent use.
@@ -46,11 +56,14 @@ type Call struct {
 	WASI      *wasi.System
 	Guest     Guest  // nil where there is no engine
 	Trace     *Trace // nil writes nothing down
+	Open      Opener // nil is the files
 
 	output   []byte // a copy of what the guest wrote last with __faasm_write_output
 	wrote    bool   // __faasm_write_output was called
 	pages    pages
 	passwd   uint32 // where getpwuid has its struct, 0 before
+	dlerror  string // what the next dlerror says, "" for nothing
+	dltext   uint32 // where it has its text, 0 before
 	overflow uint64 // size of the last __faasm_write_output when it passed MaxOutput, else 0
 }
 
@@ -63,6 +76,7 @@ func NewCall(cfg CallConfig) *Call {
 		MaxLog:    cfg.MaxLog,
 		Guest:     cfg.Guest,
 		Trace:     cfg.Trace,
+		Open:      cfg.Open,
 	}
 	if c.MaxOutput <= 0 {
 		c.MaxOutput = int(faas.DefaultBody)

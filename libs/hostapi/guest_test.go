@@ -1,6 +1,8 @@
 package hostapi
 
 import (
+	"errors"
+
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
 )
@@ -36,3 +38,29 @@ func (g *fakeGuest) Malloc(n uint32) (uint32, guest.Memory, error) {
 	}
 	return at, mem, nil
 }
+
+func (g *fakeGuest) Mallocs() bool { return true }
+
+func (g *fakeGuest) Dlopen(path string) (uint32, string, error) {
+	switch path {
+	case "":
+		return 999, "", nil
+	case "lib.so":
+		return 1, "", nil
+	case "end.so":
+		return 0, "", errEnd
+	}
+	return 0, "no library " + path, nil
+}
+
+func (g *fakeGuest) Dlsym(handle uint32, name string) (uint32, string) {
+	if handle == 1 && name == "f" {
+		return 77, ""
+	}
+	return 0, "no symbol " + name
+}
+
+func (g *fakeGuest) Dlclose(handle uint32) bool { return handle == 1 }
+
+// errEnd is the end of a guest.
+var errEnd = errors.New("the guest ended")

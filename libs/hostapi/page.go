@@ -64,6 +64,7 @@ var groups = []struct{ name, title, text string }{
 	{groupCall, "Calls", "Faasm's functions for the input and output of a call, and for calling others."},
 	{groupState, "State", "Values that functions share, on a worker and across workers."},
 	{groupMemory, "Memory", "Pages beside the guest's own allocator, whose `memory.grow` works as ever. They are the call's: the next one does not have them."},
+	{groupDynamic, "Dynamic linking", "Libraries that a program loads while it runs: [dynamic-linking.md](dynamic-linking.md) has how they are built, and what there may be of them."},
 	{groupStdio, "Standard output and strings", "Functions of C that Faasm has on the host's side."},
 	{groupSystem, "System", "What a program may ask of its surroundings. Answers are Faasm's, so that programs written for it take the same way."},
 	{groupProcess, "Process", "What a process has and a Faaslet has not."},

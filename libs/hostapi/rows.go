@@ -7,6 +7,7 @@ const (
 	groupCall    = "call"
 	groupState   = "state"
 	groupMemory  = "memory"
+	groupDynamic = "dynamic linking"
 	groupStdio   = "stdio"
 	groupSystem  = "system"
 	groupProcess = "process"
@@ -22,6 +23,7 @@ func New() Table {
 		Table(faasmChain()),
 		Table(faasmState()),
 		Table(faasmMemory()),
+		Table(faasmDynamic()),
 		Table(faasmStdio()),
 		Table(faasmSystem()),
 		Table(faasmProcess()),

@@ -41,6 +41,10 @@ env.brk                                        i32 -> i32
 env.mmap                                       i32 i32 i32 i32 i32 i64 -> i32
 env.munmap                                     i32 i32 -> i32
 env.__faasm_memory_layout_protection
+env.dlopen                                     i32 i32 -> i32
+env.dlsym                                      i32 i32 -> i32
+env.dlclose                                    i32 -> i32
+env.dlerror                                    -> i32
 env.puts                                       i32 -> i32
 env.dup                                        i32 -> i32
 env.__wasi_fd_dup                              i32 i32 -> i32

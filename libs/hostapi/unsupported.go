@@ -5,7 +5,7 @@ import "strings"
 // missing are imports that programs written for Faasm or with older toolchains may have, and that nothing here stands for:
 // by why.
 var missing = []struct{ why, names string }{
-	{"libraries can't be loaded at run time yet: link them in", "dlopen dlsym dlclose dlerror ffi_call ffi_prep_closure_loc"},
+	{"functions are called with the types they were compiled with: there is no libffi", "ffi_call ffi_prep_closure_loc"},
 	{"there are no sockets yet", `
 		socket bind listen accept connect send sendto recv recvfrom shutdown setsockopt getsockopt getsockname getpeername
 		gethostbyname gethostbyaddr getprotobyname getservbyname getservbyport sendfile poll`},

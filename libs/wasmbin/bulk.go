@@ -70,7 +70,7 @@ type prepass struct {
 	helpers map[helper]uint32
 	point   []byte // an interruption point; it is never changed
 	ran     uint32 // the global of the constructors' guard, if there is one
-	held    uint32 // that of the destructors'
+	held    uint32 // that of the destructors', or how many exports run
 }
 
 type helper struct {
@@ -93,6 +93,10 @@ func (p *prepass) body(index int, b body, sites []site) {
 			p.replace(s.span, guardCode(p.ran))
 		case s.op == opHold:
 			p.replace(s.span, holdCode(p.held))
+		case s.op == opFirst:
+			p.replace(s.span, firstCode(p.ran, p.held))
+		case s.op == opLast:
+			p.replace(s.span, lastCode(p.held))
 		default: // at most a chunk of memory, a table, a loop, an entry, or long code
 			p.replace(span{s.at, s.at}, p.point)
 		}

@@ -211,6 +211,7 @@ const (
 	opI32Eq        op = 0x46
 	opI32Ne        op = 0x47
 	opI32LtU       op = 0x49
+	opI32GtS       op = 0x4a
 	opI32GtU       op = 0x4b
 	opI32LeU       op = 0x4d
 	opI64GtU       op = 0x56

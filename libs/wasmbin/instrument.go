@@ -45,9 +45,15 @@ func Instrument(module []byte) ([]byte, error) {
 //     them. They stay whole: with a table of a million elements, the most there is, the dearest takes 30 ms;
 //   - code that can run on for more than 16 KiB without a loop gets interruption points on its way;
 //   - where several tables could grow past faas.MaxTableElements together, their maximums are lowered;
-//   - the constructors of a module with a zygote run once, and its destructors not after the zygote, as Ctors says;
+//   - a program that loads libraries exports what they share, LibraryTable and LibraryStack, and the maximum of that table, which
+//     linkers make its size, is raised;
+//   - the constructors of a module with a zygote run once, and its destructors not after the zygote, as Ctors says; those of a
+//     command that loads libraries, which call its exports, run as it begins and ends;
 //   - mutable globals are exported, so that an instance can be put back to what it was; where that takes more, an export says
 //     why it can't be done (NoReset).
+//
+// A library is instrumented as any module is. Of what it imports nothing is exported: it is the program's state or the host's.
+// Its constructors are exported as Ctors where the linker has only named them.
 //
 // What is added (types where none fits, functions with names, the globals, the exports, a local behind the others of a
 // function) comes last in its index space: no index changes. Of a name section the names of functions are kept, each
@@ -67,31 +73,32 @@ func (m *Module) Instrument() ([]byte, error) {
 	if len(m.Memories) == 0 || m.Memories[0].Is64 {
 		sites = slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return s.op.onMemory() })
 	}
-	ctors, dtors := -1, -1
-	if len(m.zygotes()) > 0 {
-		if ctors, dtors = m.structors(); ctors >= 0 {
-			sites = m.guarded(sites, ctors, opGuard)
-		}
-		if ctors >= 0 && dtors >= 0 {
-			sites = m.guarded(sites, dtors, opHold)
-		}
-	}
+	ctors, dtors, sites := m.guards(sites)
 	starts := m.Start >= 0 && len(m.bodies) > 0
 	why := m.Unresettable()
 	var mutable []uint32
 	if len(why) == 0 {
 		mutable = m.mutableGlobals()
 	}
-	tables := m.boundTables()
-	if _, named := m.Custom(nameSection); len(sites) == 0 && !starts && !named && tables == nil && len(why)+len(mutable) == 0 {
+	shared, stack := -1, -1
+	if m.opens() {
+		shared, stack = m.libraryTable(), m.stackPointer()
+	}
+	tables := m.boundTables(shared)
+	hidden := m.hiddenCtors()
+	if _, named := m.Custom(nameSection); len(sites) == 0 && !starts && !named && tables == nil && stack < 0 && hidden < 0 && len(why)+len(mutable) == 0 {
 		return m.raw, nil
 	}
 	p := &prepass{edit: &edit{m: m, patches: make([]patch, 0, len(sites)), tables: tables}, helpers: make(map[helper]uint32)}
 	if len(sites) > 0 || starts {
 		p.interruptible()
 	}
-	if ctors >= 0 {
+	switch {
+	case ctors < 0:
+	case len(m.zygotes()) > 0:
 		p.zygote(ctors, dtors)
+	default:
+		p.nested()
 	}
 	for i, rest := 0, sites; len(rest) > 0; i++ {
 		b, n := m.bodies[i], 0
@@ -104,6 +111,10 @@ func (m *Module) Instrument() ([]byte, error) {
 		rest = rest[n:]
 	}
 	p.exportState(why, mutable)
+	p.share(shared, stack)
+	if hidden >= 0 {
+		p.export(Ctors, Func, uint32(hidden))
+	}
 	return p.apply()
 }
 
@@ -113,31 +124,31 @@ func (o op) onMemory() bool {
 }
 
 // boundTables returns the contents of a table section whose tables can't grow past what all may have together, each by the
-// same part of what is left. It returns nil when there is nothing to change: no table.grow, or maximums that keep to it. One
-// table alone is for the engine's limiter.
-func (m *Module) boundTables() []byte {
-	if !m.tablesGrow || len(m.Tables) < 2 {
+// same part of what is left; shared is a table that may always grow, -1 for none. It returns nil when there is nothing to
+// change: nothing grows, or maximums keep to it. One table alone is for the engine's limiter.
+func (m *Module) boundTables(shared int) []byte {
+	if shared < 0 && (!m.tablesGrow || len(m.Tables) < 2) {
 		return nil
 	}
 	least, most := uint64(0), uint64(0)
-	for _, t := range m.Tables {
+	for i, t := range m.Tables {
 		if t.Imported || t.Min > faas.MaxTableElements { // Check refuses it
 			return nil
 		}
 		least += t.Min
-		if !t.HasMax {
+		if !t.HasMax || i == shared {
 			t.Max = faas.MaxTableElements
 		}
 		most += min(t.Max, faas.MaxTableElements)
 	}
-	if most <= faas.MaxTableElements || least > faas.MaxTableElements {
+	if shared < 0 && most <= faas.MaxTableElements || least > faas.MaxTableElements {
 		return nil
 	}
 	room := (faas.MaxTableElements - least) / uint64(len(m.Tables))
 	out := appendU32(nil, uint32(len(m.Tables)))
-	for _, t := range m.Tables {
+	for i, t := range m.Tables {
 		ceiling := t.Min + room
-		if t.HasMax {
+		if t.HasMax && i != shared {
 			ceiling = min(ceiling, t.Max)
 		}
 		out = append(out, t.Type, 1)

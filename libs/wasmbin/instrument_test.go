@@ -53,7 +53,11 @@ func checkAdded(t testing.TB, before, after *Module) {
 			told = append(told, fmt.Sprintf("%s%d", StateGlobal, i))
 		}
 	}
-	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+kills+grows+markers || len(after.Exports) != x+grows+len(told) {
+	shared := sharedBy(before)
+	if got := after.Exports[min(x+grows+len(told), len(after.Exports)):]; !slices.Equal(got, shared) {
+		t.Fatalf("the exports for libraries are %+v, want %+v", got, shared)
+	}
+	if len(after.Funcs) != f+helpersOf(before) || len(after.Globals) != g+kills+grows+markers {
 		t.Fatalf("%d functions, %d globals, %d exports; before %d, %d, %d", len(after.Funcs), len(after.Globals),
 			len(after.Exports), f, g, len(before.Exports))
 	}
@@ -109,12 +113,33 @@ func checkAdded(t testing.TB, before, after *Module) {
 	}
 }
 
-// loweredTables is the tables of after with the maximums that they had, and checks those that they have.
+// sharedBy returns what Instrument exports for libraries.
+func sharedBy(m *Module) (shared []Export) {
+	if m.opens() {
+		if i := m.libraryTable(); i >= 0 {
+			shared = append(shared, Export{LibraryTable, TableKind, uint32(i)})
+		}
+		if i := m.stackPointer(); i >= 0 {
+			shared = append(shared, Export{LibraryStack, GlobalKind, uint32(i)})
+		}
+	}
+	if i := m.hiddenCtors(); i >= 0 {
+		shared = append(shared, Export{Ctors, Func, uint32(i)})
+	}
+	return shared
+}
+
+// loweredTables is the tables of after with the maximums that they had, and checks those that they have: none is larger, but that
+// of the table that libraries share.
 func loweredTables(before, after *Module) []Table {
 	tables := slices.Clone(after.Tables)
+	shared := -1
+	if before.opens() {
+		shared = before.libraryTable()
+	}
 	sum := uint64(0)
 	for i, was := range before.Tables {
-		if i < len(tables) && tables[i] != was && tables[i].HasMax && tables[i].Max >= was.Min && (!was.HasMax || tables[i].Max <= was.Max) {
+		if i < len(tables) && tables[i] != was && tables[i].HasMax && tables[i].Max >= was.Min && (!was.HasMax || tables[i].Max <= was.Max || i == shared) {
 			sum += tables[i].Max
 			tables[i].Max, tables[i].HasMax = was.Max, was.HasMax
 		}

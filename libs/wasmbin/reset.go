@@ -52,7 +52,8 @@ func (o op) changes() change {
 	return 0
 }
 
-// Unresettable returns why instances of m can't be put back to what they were, as Reset… words; none if they can.
+// Unresettable returns why instances of m can't be put back to what they were, as Reset… words; none if they can. What a library
+// imports is not its own to put back.
 func (m *Module) Unresettable() (why []string) {
 	if m.changed&changesTables != 0 {
 		why = append(why, ResetTables)
@@ -62,10 +63,10 @@ func (m *Module) Unresettable() (why []string) {
 	}
 	mutable := 0
 	for _, g := range m.Globals {
-		if !g.Mutable {
+		if !g.Mutable || g.Imported {
 			continue
 		}
-		if mutable++; mutable > MaxSavedGlobals || g.Type < f64 || g.Type > i32 || g.Imported {
+		if mutable++; mutable > MaxSavedGlobals || g.Type < f64 || g.Type > i32 {
 			why = append(why, ResetGlobals)
 			break
 		}
@@ -73,10 +74,10 @@ func (m *Module) Unresettable() (why []string) {
 	return why
 }
 
-// mutableGlobals returns the mutable globals.
+// mutableGlobals returns the mutable globals that m defines.
 func (m *Module) mutableGlobals() (mutable []uint32) {
 	for i, g := range m.Globals {
-		if g.Mutable {
+		if g.Mutable && !g.Imported {
 			mutable = append(mutable, uint32(i))
 		}
 	}

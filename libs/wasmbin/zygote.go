@@ -32,10 +32,14 @@ const (
 const NoResume = "its zygote is not run: nothing tells which function runs the constructors, and \"_start\" would run them " +
 	"again (link with -Wl,--export=__wasm_call_ctors or without -s, or export \"wizer.resume\")"
 
-// opGuard marks the site at the entry of the constructors, opHold that of the destructors.
+// opGuard marks the site at the entry of the constructors, opHold that of the destructors. opFirst and opLast mark the same
+// two in a command that loads libraries, whose linker may have wrapped every export, malloc too: the constructors run
+// when the first of these begins, the destructors when the last one ends.
 const (
 	opGuard op = 0xffff0000
 	opHold  op = 0xffff0001
+	opFirst op = 0xffff0002
+	opLast  op = 0xffff0003
 )
 
 // zygotes returns the exported functions that are initialisers and no standard of WASI, in their order.
@@ -120,6 +124,60 @@ func (p *prepass) zygote(ctors, dtors int) {
 		f := p.function(p.m.Funcs[z.Index], append(code, byte(opEnd)), Held+z.Name)
 		p.export(Held+z.Name, Func, f)
 	}
+}
+
+// guards returns the functions that run m's constructors and destructors, -1 where they are not to be guarded, and sites with
+// their entries.
+func (m *Module) guards(sites []site) (ctors, dtors int, _ []site) {
+	first, last := opGuard, opHold
+	switch {
+	case m.isLibrary():
+		return -1, -1, sites
+	case len(m.zygotes()) > 0:
+	case m.opens() && m.isCommand():
+		first, last = opFirst, opLast
+	default:
+		return -1, -1, sites
+	}
+	if ctors, dtors = m.structors(); ctors < 0 {
+		return -1, -1, sites
+	}
+	sites = m.guarded(sites, ctors, first)
+	if dtors >= 0 {
+		sites = m.guarded(sites, dtors, last)
+	}
+	return ctors, dtors, sites
+}
+
+// isCommand reports whether m is entered at its _start.
+func (m *Module) isCommand() bool {
+	start, starts := m.Export(entryCommand)
+	handle, handles := m.Export(entryReactor)
+	return starts && start.Kind == Func && !(handles && handle.Kind == Func)
+}
+
+// nested adds what a command that loads libraries needs, whose constructors are guarded.
+func (p *prepass) nested() {
+	p.ran, p.held = p.global(), p.global()
+	p.export(ctorsRan, GlobalKind, p.ran)
+	p.export(dtorsHeld, GlobalKind, p.held)
+}
+
+// firstCode counts one more export that runs, and returns when global ran is not zero, which it sets.
+func firstCode(ran, running uint32) []byte {
+	return append(countCode(running, opI32Add), guardCode(ran)...)
+}
+
+// lastCode counts one less, and returns when another still runs.
+func lastCode(running uint32) []byte {
+	code := appendU32(append(countCode(running, opI32Sub), byte(opGlobalGet)), running)
+	return append(code, byte(opI32Const), 0, byte(opI32GtS), byte(opIf), blockEmpty, byte(opReturn), byte(opEnd))
+}
+
+// countCode adds one to a global, or takes it off.
+func countCode(global uint32, o op) []byte {
+	code := appendU32([]byte{byte(opGlobalGet)}, global)
+	return appendU32(append(code, byte(opI32Const), 1, byte(o), byte(opGlobalSet)), global)
 }
 
 // setCode sets a global to a small number.

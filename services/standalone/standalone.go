@@ -127,7 +127,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	s.onClose(meters.Close)
 	compiler := compile.Compiler{}
 	table := hostapi.New()
-	engine, err := faaslet.NewEngine(faaslet.Config{Table: table, Log: s.log})
+	engine, err := faaslet.NewEngine(faaslet.Config{Table: table, Log: s.log, Compile: compiler.Compile})
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}

@@ -28,7 +28,8 @@ static wasm_trap_t *trampoline(void *env, wasmtime_caller_t *caller, wasmtime_va
   return shoalHostCall(in->slot, (uint32_t)(uintptr_t)env, base, len, (void *)args, nargs);
 }
 
-static wasm_functype_t *functype(const uint8_t *params, size_t nparams, const uint8_t *results, size_t nresults) {
+// The type of a function; NULL when it has too many parameters or results.
+wasm_functype_t *shoal_functype(const uint8_t *params, size_t nparams, const uint8_t *results, size_t nresults) {
   wasm_valtype_t *p[32], *r[4];
   if (nparams > 32 || nresults > 4) return NULL;
   for (size_t i = 0; i < nparams; i++) p[i] = wasm_valtype_new(params[i]);
@@ -42,12 +43,21 @@ static wasm_functype_t *functype(const uint8_t *params, size_t nparams, const ui
 wasmtime_error_t *shoal_define(wasmtime_linker_t *linker, const char *module, size_t module_len, const char *name,
                                size_t name_len, const uint8_t *params, size_t nparams, const uint8_t *results,
                                size_t nresults, uint32_t row) {
-  wasm_functype_t *ty = functype(params, nparams, results, nresults);
+  wasm_functype_t *ty = shoal_functype(params, nparams, results, nresults);
   if (!ty) return wasmtime_error_new("too many parameters or results");
   wasmtime_error_t *err = wasmtime_linker_define_func_unchecked(linker, module, module_len, name, name_len, ty,
                                                                 trampoline, (void *)(uintptr_t)row, NULL);
   wasm_functype_delete(ty);
   return err;
+}
+
+// Makes a function that reaches Go as the row's host functions do.
+void shoal_library_trap(shoal_instance *in, const uint8_t *params, size_t nparams, const uint8_t *results,
+                        size_t nresults, uint32_t row, wasmtime_extern_t *ex) {
+  wasm_functype_t *ty = shoal_functype(params, nparams, results, nresults);
+  ex->kind = WASMTIME_EXTERN_FUNC;
+  wasmtime_func_new_unchecked(in->ctx, ty, trampoline, (void *)(uintptr_t)row, NULL, &ex->of.func);
+  wasm_functype_delete(ty);
 }
 
 static char *dup(const char *s, size_t n) {
@@ -86,7 +96,8 @@ shoal_instance *shoal_instance_new(wasm_engine_t *engine, uint32_t slot, const s
   in->slot = slot;
   in->store = wasmtime_store_new(engine, in, NULL);
   in->ctx = wasmtime_store_context(in->store);
-  wasmtime_store_limiter(in->store, limits->memory, limits->table_elements, 1, limits->tables, 1);
+  wasmtime_store_limiter(in->store, limits->memory, limits->table_elements, 1 + SHOAL_LIBRARIES,
+                         limits->tables, 1);
   return in;
 }
 
@@ -149,7 +160,7 @@ static wasm_trap_t *probe(void *env, wasmtime_caller_t *caller, wasmtime_val_raw
 // in error or trap. Only during a host function of the instance.
 bool shoal_instance_probe(shoal_instance *in) {
   if (!in->has_probe) {
-    wasm_functype_t *ty = functype(NULL, 0, NULL, 0);
+    wasm_functype_t *ty = shoal_functype(NULL, 0, NULL, 0);
     wasmtime_func_new_unchecked(in->ctx, ty, probe, NULL, NULL, &in->probe);
     wasm_functype_delete(ty);
     in->has_probe = true;
@@ -160,10 +171,11 @@ bool shoal_instance_probe(shoal_instance *in) {
 }
 
 uint32_t shoal_instance_refused(shoal_instance *in) {
-  if (!in->has_refused) return 0;
+  uint32_t libraries = in->libraries ? shoal_libraries_refused(in) : 0;
+  if (!in->has_refused) return libraries;
   wasmtime_val_t v;
   wasmtime_global_get(in->ctx, &in->refused, &v);
-  return v.kind == WASMTIME_I32 ? (uint32_t)v.of.i32 : 0;
+  return libraries + (v.kind == WASMTIME_I32 ? (uint32_t)v.of.i32 : 0);
 }
 
 uint8_t *shoal_instance_memory(shoal_instance *in, size_t *len) {
@@ -199,6 +211,7 @@ void shoal_instance_delete(shoal_instance *in) {
   if (in->error) wasmtime_error_delete(in->error);
   if (in->trap) wasm_trap_delete(in->trap);
   wasmtime_store_delete(in->store);
+  shoal_libraries_delete(in->libraries);
   free(in->saved);
   free(in);
 }

@@ -32,7 +32,36 @@ typedef struct shoal_pre {
   size_t nsaved;
 } shoal_pre;
 
-// A store with one instance. It is the store's data; wasmtime never frees it.
+// How many libraries a store can have.
+enum { SHOAL_LIBRARIES = 32 };
+
+// A function that calls another one, which is not there when the stub is made.
+typedef struct shoal_stub {
+  struct shoal_stub *next;
+  wasmtime_func_t target;
+  bool bound;
+} shoal_stub;
+
+// What a store has whose instance loads libraries. A library is one more instance, with the instance's memory and table.
+typedef struct shoal_libraries {
+  wasmtime_table_t table;
+  bool has_table;
+  uint32_t n; // of instances
+  wasmtime_instance_t instances[SHOAL_LIBRARIES];
+  uint32_t *flags[SHOAL_LIBRARIES]; // atomic: their kill globals, NULL where there is none
+  bool has_refused[SHOAL_LIBRARIES];
+  wasmtime_global_t refused[SHOAL_LIBRARIES];
+  wasmtime_global_t *saved; // what an image has beside the module's
+  size_t nsaved, room;
+  shoal_stub *stubs;
+} shoal_libraries;
+
+// Names of a library's exports, which a NUL ends.
+typedef struct shoal_library_names {
+  const char *refused, *kill, *here;
+} shoal_library_names;
+
+// A store with one instance, and its libraries. It is the store's data; wasmtime never frees it.
 typedef struct shoal_instance {
   uint32_t slot;  // where Go finds its side of the instance
   uint32_t kill;  // atomic: the guest shall end
@@ -46,6 +75,7 @@ typedef struct shoal_instance {
   wasmtime_func_t entry, restored, probe;
   wasmtime_global_t refused;
   wasmtime_global_t *saved; // as the module's; NULL until they were looked up
+  shoal_libraries *libraries; // atomic: NULL before the first
   // What the last call left: error and trap are owned, and at most one of them is set.
   wasmtime_error_t *error;
   wasm_trap_t *trap;
@@ -79,6 +109,8 @@ typedef struct shoal_image {
   const uint8_t *view;  // its content
   size_t len, size;     // of the content and of the linear memory, which is zero beyond the content; whole pages
   wasmtime_val_t *vals; // of the module's saved globals
+  wasmtime_val_t *libvals; // of those of its libraries, so many
+  size_t nlibvals;
   shoal_hot hot;
 } shoal_image;
 
@@ -90,6 +122,7 @@ enum { SHOAL_SCAN = 0, SHOAL_PAGEMAP = 1 };
 
 enum { SHOAL_ENTRY = 0, SHOAL_RESTORED = 1 };
 
+wasm_functype_t *shoal_functype(const uint8_t *params, size_t nparams, const uint8_t *results, size_t nresults);
 wasmtime_error_t *shoal_define(wasmtime_linker_t *, const char *module, size_t module_len, const char *name,
                                size_t name_len, const uint8_t *params, size_t nparams, const uint8_t *results,
                                size_t nresults, uint32_t row);
@@ -119,6 +152,31 @@ void shoal_instance_warm(shoal_instance *, const shoal_image *);
 int shoal_scan_works(int pagemap);
 bool shoal_page_dirty(uint64_t entry);
 void shoal_instance_delete(shoal_instance *);
+
+bool shoal_libraries_open(shoal_instance *, const char *table, size_t len);
+void shoal_libraries_delete(shoal_libraries *);
+uint32_t shoal_libraries_refused(shoal_instance *);
+bool shoal_library_export(shoal_instance *, int library, const char *name, size_t len, wasmtime_extern_t *);
+bool shoal_library_host(shoal_instance *, const wasmtime_linker_t *, const char *module, size_t module_len,
+                        const char *name, size_t name_len, wasmtime_extern_t *);
+wasmtime_error_t *shoal_library_global(shoal_instance *, bool mutable, uint32_t value, wasmtime_extern_t *);
+wasmtime_error_t *shoal_library_set(shoal_instance *, const wasmtime_extern_t *, uint32_t value);
+uint32_t shoal_library_value(shoal_instance *, const wasmtime_extern_t *);
+uint32_t shoal_library_slots(shoal_instance *);
+bool shoal_library_grow(shoal_instance *, uint32_t n, uint32_t *at);
+wasmtime_error_t *shoal_library_point(shoal_instance *, uint32_t slot, const wasmtime_extern_t *);
+uintptr_t shoal_library_identity(shoal_instance *, const wasmtime_extern_t *);
+void shoal_library_scan(shoal_instance *, uintptr_t *out, uint32_t n);
+shoal_stub *shoal_library_stub(shoal_instance *, const uint8_t *params, size_t nparams, const uint8_t *results,
+                               size_t nresults, wasmtime_extern_t *);
+void shoal_library_bind(shoal_stub *, const wasmtime_extern_t *);
+int shoal_library_add(shoal_instance *, const wasmtime_module_t *, const wasmtime_extern_t *imports, size_t n,
+                      const shoal_library_names *, uint32_t *hint);
+void shoal_library_killable(shoal_instance *, int library, uint32_t *flag);
+int shoal_library_call(shoal_instance *, int library, const char *name, size_t len);
+bool shoal_library_save(shoal_instance *, const wasmtime_extern_t *);
+void shoal_library_trap(shoal_instance *, const uint8_t *params, size_t nparams, const uint8_t *results, size_t nresults,
+                        uint32_t row, wasmtime_extern_t *);
 size_t shoal_thread_stack(void);
 
 #endif

@@ -62,6 +62,8 @@ const guard = `
 #define wasmtime_memory_t our_memory
 #define wasmtime_global our_global_s
 #define wasmtime_global_t our_global
+#define wasmtime_table our_table_s
+#define wasmtime_table_t our_table
 #define wasmtime_instance our_instance_s
 #define wasmtime_instance_t our_instance
 #define wasmtime_extern our_extern_s
@@ -76,11 +78,14 @@ const guard = `
 #define wasmtime_val_t our_val
 #include "types.h"
 enum { our_func_kind = WASMTIME_EXTERN_FUNC, our_global_kind = WASMTIME_EXTERN_GLOBAL,
-  our_memory_kind = WASMTIME_EXTERN_MEMORY, our_i32 = WASMTIME_I32 };
+  our_table_kind = WASMTIME_EXTERN_TABLE, our_memory_kind = WASMTIME_EXTERN_MEMORY, our_i32 = WASMTIME_I32,
+  our_funcref = WASMTIME_FUNCREF };
 #undef WASMTIME_EXTERN_FUNC
 #undef WASMTIME_EXTERN_GLOBAL
+#undef WASMTIME_EXTERN_TABLE
 #undef WASMTIME_EXTERN_MEMORY
 #undef WASMTIME_I32
+#undef WASMTIME_FUNCREF
 #undef wasm_byte_vec_t
 #undef wasm_frame_vec_t
 #undef wasm_valtype_vec_t
@@ -90,6 +95,8 @@ enum { our_func_kind = WASMTIME_EXTERN_FUNC, our_global_kind = WASMTIME_EXTERN_G
 #undef wasmtime_memory_t
 #undef wasmtime_global
 #undef wasmtime_global_t
+#undef wasmtime_table
+#undef wasmtime_table_t
 #undef wasmtime_instance
 #undef wasmtime_instance_t
 #undef wasmtime_extern
@@ -110,18 +117,20 @@ enum { our_func_kind = WASMTIME_EXTERN_FUNC, our_global_kind = WASMTIME_EXTERN_G
 SAME(func); AT(func, store_id); AT(func, __private);
 SAME(memory); AT(memory, store_id); AT(memory, __private);
 SAME(global); AT(global, store_id); AT(global, __private);
+SAME(table); AT(table, store_id); AT(table, __private);
 SAME(instance); AT(instance, store_id); AT(instance, index);
 SAME(extern); AT(extern, kind); AT(extern, of);
-SAME(extern_union); AT(extern_union, func); AT(extern_union, memory);
+SAME(extern_union); AT(extern_union, func); AT(extern_union, memory); AT(extern_union, table);
 SAME(val_raw); AT(val_raw, i32); AT(val_raw, i64);
-SAME(valunion); AT(valunion, i32); AT(valunion, i64);
+SAME(valunion); AT(valunion, i32); AT(valunion, i64); AT(valunion, funcref);
 SAME(val); AT(val, kind); AT(val, of);
 #define SAME_VEC(t) _Static_assert(sizeof(our_##t) == sizeof(wasm_##t##_t), #t); \
   _Static_assert(offsetof(our_##t, size) == offsetof(wasm_##t##_t, size), #t); \
   _Static_assert(offsetof(our_##t, data) == offsetof(wasm_##t##_t, data), #t)
 SAME_VEC(byte_vec); SAME_VEC(frame_vec); SAME_VEC(valtype_vec);
 _Static_assert(our_func_kind == WASMTIME_EXTERN_FUNC && our_global_kind == WASMTIME_EXTERN_GLOBAL, "extern kinds");
-_Static_assert(our_memory_kind == WASMTIME_EXTERN_MEMORY && our_i32 == WASMTIME_I32, "kinds");
+_Static_assert(our_memory_kind == WASMTIME_EXTERN_MEMORY && our_table_kind == WASMTIME_EXTERN_TABLE &&
+  our_i32 == WASMTIME_I32 && our_funcref == WASMTIME_FUNCREF, "kinds");
 _Static_assert(WASMTIME_TRAP_CODE_STACK_OVERFLOW == 0 && WASMTIME_TRAP_CODE_MEMORY_OUT_OF_BOUNDS == 1 &&
   WASMTIME_TRAP_CODE_HEAP_MISALIGNED == 2 && WASMTIME_TRAP_CODE_TABLE_OUT_OF_BOUNDS == 3 &&
   WASMTIME_TRAP_CODE_INDIRECT_CALL_TO_NULL == 4 && WASMTIME_TRAP_CODE_BAD_SIGNATURE == 5 &&

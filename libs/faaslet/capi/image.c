@@ -60,24 +60,38 @@ static bool lookup(shoal_instance *in, const shoal_pre *p) {
   return true;
 }
 
-// Takes the values of the globals into img->vals, which the caller frees.
+static size_t library_globals(const shoal_instance *in) { return in->libraries ? in->libraries->nsaved : 0; }
+
+// Takes the values of the globals into img->vals and img->libvals, which the caller frees.
 bool shoal_instance_save(shoal_instance *in, const shoal_pre *p, shoal_image *img) {
   if (!lookup(in, p)) return false;
   img->vals = calloc(p->nsaved ? p->nsaved : 1, sizeof *img->vals);
   if (!img->vals) return false;
   for (size_t i = 0; i < p->nsaved; i++) wasmtime_global_get(in->ctx, &in->saved[i], &img->vals[i]);
+  size_t n = library_globals(in);
+  if (!n) return true;
+  img->libvals = calloc(n, sizeof *img->libvals);
+  if (!img->libvals) return false;
+  for (; img->nlibvals < n; img->nlibvals++)
+    wasmtime_global_get(in->ctx, &in->libraries->saved[img->nlibvals], &img->libvals[img->nlibvals]);
   return true;
 }
 
-static bool set_globals(shoal_instance *in, const shoal_pre *p, const shoal_image *img) {
-  for (size_t i = 0; i < p->nsaved; i++) {
-    wasmtime_error_t *err = wasmtime_global_set(in->ctx, &in->saved[i], &img->vals[i]);
+static bool set_all(shoal_instance *in, const wasmtime_global_t *globals, const wasmtime_val_t *vals, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    wasmtime_error_t *err = wasmtime_global_set(in->ctx, &globals[i], &vals[i]);
     if (err) {
       wasmtime_error_delete(err);
       return false;
     }
   }
   return true;
+}
+
+static bool set_globals(shoal_instance *in, const shoal_pre *p, const shoal_image *img) {
+  if (!set_all(in, in->saved, img->vals, p->nsaved)) return false;
+  if (!img->nlibvals) return true;
+  return library_globals(in) == img->nlibvals && set_all(in, in->libraries->saved, img->libvals, img->nlibvals);
 }
 
 static uint8_t *memory(shoal_instance *in, size_t *len) {

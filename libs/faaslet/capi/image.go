@@ -58,6 +58,7 @@ func (in *Instance) Globals(p *Pre) ([]Global, error) {
 		return nil, errors.New("the module's globals are not there")
 	}
 	defer C.free(unsafe.Pointer(img.vals))
+	defer C.free(unsafe.Pointer(img.libvals))
 	n := int(p.p.nsaved)
 	names, vals := unsafe.Slice(p.p.saved, n), unsafe.Slice(img.vals, n)
 	out := make([]Global, n)
@@ -231,6 +232,7 @@ func (img *Image) Close() {
 		_ = unix.Close(int(img.c.fd)) // nothing is left to be written
 	}
 	C.free(unsafe.Pointer(img.c.vals))
+	C.free(unsafe.Pointer(img.c.libvals))
 	img.c = C.shoal_image{fd: -1}
 }
 

@@ -48,9 +48,17 @@ uint32_t *shoal_find_global(shoal_instance *in, const wasmtime_func_t *here, con
 }
 
 // Each of the two sides writes what the other reads before it reads what the other writes: one of them sees the kill.
-static void ask(shoal_instance *in) {
-  uint32_t *flag = __atomic_load_n(&in->flag, __ATOMIC_SEQ_CST), none = 0;
+static void ask_flag(uint32_t **at) {
+  uint32_t *flag = __atomic_load_n(at, __ATOMIC_SEQ_CST), none = 0;
   if (flag) __atomic_compare_exchange_n(flag, &none, SHOAL_ASKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+// Asks all instances of the store: each has a kill global of its own, and any of them may be the one that runs.
+static void ask(shoal_instance *in) {
+  ask_flag(&in->flag);
+  shoal_libraries *l = __atomic_load_n(&in->libraries, __ATOMIC_SEQ_CST);
+  if (!l) return;
+  for (int i = 0; i < SHOAL_LIBRARIES; i++) ask_flag(&l->flags[i]);
 }
 
 void shoal_instance_kill(shoal_instance *in) {
@@ -63,12 +71,25 @@ void shoal_instance_killable(shoal_instance *in, uint32_t *flag) {
   if (__atomic_load_n(&in->kill, __ATOMIC_SEQ_CST)) ask(in);
 }
 
+// Is shoal_instance_killable for a library.
+void shoal_library_killable(shoal_instance *in, int library, uint32_t *flag) {
+  __atomic_store_n(&in->libraries->flags[library], flag, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&in->kill, __ATOMIC_SEQ_CST)) ask(in);
+}
+
 // Preconditions: the guest does not run, and nobody kills it.
 void shoal_instance_unkill(shoal_instance *in) {
   __atomic_store_n(&in->kill, 0, __ATOMIC_SEQ_CST);
   if (in->flag) __atomic_store_n(in->flag, 0, __ATOMIC_SEQ_CST);
+  for (uint32_t i = 0; in->libraries && i < in->libraries->n; i++)
+    if (in->libraries->flags[i]) __atomic_store_n(in->libraries->flags[i], 0, __ATOMIC_SEQ_CST);
 }
 
+static bool taken(uint32_t *flag) { return flag && __atomic_load_n(flag, __ATOMIC_SEQ_CST) == SHOAL_TAKEN; }
+
 bool shoal_instance_killed(shoal_instance *in) {
-  return in->flag && __atomic_load_n(in->flag, __ATOMIC_SEQ_CST) == SHOAL_TAKEN;
+  if (taken(in->flag)) return true;
+  for (uint32_t i = 0; in->libraries && i < in->libraries->n; i++)
+    if (taken(in->libraries->flags[i])) return true;
+  return false;
 }

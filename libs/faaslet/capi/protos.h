@@ -17,11 +17,18 @@ void wasm_valtype_vec_new(wasm_valtype_vec_t *, size_t, wasm_valtype_t *const[])
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *, wasm_valtype_vec_t *);
 void wasm_functype_delete(wasm_functype_t *);
 
+wasm_globaltype_t *wasm_globaltype_new(wasm_valtype_t *, wasm_mutability_t);
+void wasm_globaltype_delete(wasm_globaltype_t *);
+
 wasmtime_linker_t *wasmtime_linker_clone(wasmtime_linker_t *);
 void wasmtime_linker_delete(wasmtime_linker_t *);
 wasmtime_error_t *wasmtime_linker_define_func_unchecked(
     wasmtime_linker_t *, const char *, size_t, const char *, size_t, const wasm_functype_t *,
     wasm_trap_t *(*)(void *, wasmtime_caller_t *, wasmtime_val_raw_t *, size_t), void *, void (*)(void *));
+bool wasmtime_linker_get(const wasmtime_linker_t *, wasmtime_context_t *, const char *, size_t, const char *, size_t,
+                         wasmtime_extern_t *);
+wasmtime_error_t *wasmtime_instance_new(wasmtime_context_t *, const wasmtime_module_t *, const wasmtime_extern_t *,
+                                        size_t, wasmtime_instance_t *, wasm_trap_t **);
 wasmtime_error_t *wasmtime_linker_instantiate_pre(const wasmtime_linker_t *, const wasmtime_module_t *,
                                                   wasmtime_instance_pre_t **);
 void wasmtime_instance_pre_delete(wasmtime_instance_pre_t *);
@@ -51,6 +58,13 @@ void *wasmtime_func_to_raw(wasmtime_context_t *, const wasmtime_func_t *);
 uint8_t *wasmtime_memory_data(const wasmtime_context_t *, const wasmtime_memory_t *);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memory_t *);
 wasmtime_error_t *wasmtime_memory_grow(wasmtime_context_t *, const wasmtime_memory_t *, uint64_t, uint64_t *);
+uint32_t wasmtime_table_size(const wasmtime_context_t *, const wasmtime_table_t *);
+bool wasmtime_table_get(wasmtime_context_t *, const wasmtime_table_t *, uint32_t, wasmtime_val_t *);
+wasmtime_error_t *wasmtime_table_set(wasmtime_context_t *, const wasmtime_table_t *, uint32_t, const wasmtime_val_t *);
+wasmtime_error_t *wasmtime_table_grow(wasmtime_context_t *, const wasmtime_table_t *, uint32_t, const wasmtime_val_t *,
+                                      uint32_t *);
+wasmtime_error_t *wasmtime_global_new(wasmtime_context_t *, const wasm_globaltype_t *, const wasmtime_val_t *,
+                                      wasmtime_global_t *);
 wasmtime_error_t *wasmtime_global_set(wasmtime_context_t *, const wasmtime_global_t *, const wasmtime_val_t *);
 void wasmtime_global_get(wasmtime_context_t *, const wasmtime_global_t *, wasmtime_val_t *);
 

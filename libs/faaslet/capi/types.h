@@ -13,6 +13,7 @@ typedef struct wasm_trap_t wasm_trap_t;
 typedef struct wasm_frame_t wasm_frame_t;
 typedef struct wasm_valtype_t wasm_valtype_t;
 typedef struct wasm_functype_t wasm_functype_t;
+typedef struct wasm_globaltype_t wasm_globaltype_t;
 typedef struct wasmtime_error wasmtime_error_t;
 typedef struct wasmtime_module wasmtime_module_t;
 typedef struct wasmtime_linker wasmtime_linker_t;
@@ -24,6 +25,7 @@ typedef struct wasmtime_instance_pre wasmtime_instance_pre_t;
 typedef uint8_t wasmtime_trap_code_t;
 typedef uint8_t wasmtime_update_deadline_kind_t;
 typedef uint8_t wasm_valkind_t;
+typedef uint8_t wasm_mutability_t;
 
 typedef struct wasm_byte_vec_t {
   size_t size;
@@ -55,6 +57,11 @@ typedef struct wasmtime_global {
   size_t __private;
 } wasmtime_global_t;
 
+typedef struct wasmtime_table {
+  uint64_t store_id;
+  size_t __private;
+} wasmtime_table_t;
+
 typedef struct wasmtime_instance {
   uint64_t store_id;
   size_t index;
@@ -65,6 +72,7 @@ typedef union wasmtime_extern_union {
   wasmtime_func_t func;
   wasmtime_global_t global;
   wasmtime_memory_t memory;
+  wasmtime_table_t table;
 } wasmtime_extern_union_t;
 
 typedef struct wasmtime_extern {
@@ -83,6 +91,7 @@ typedef union wasmtime_valunion {
   int32_t i32;
   int64_t i64;
   uint8_t v128[16];
+  wasmtime_func_t funcref; // null where store_id is 0
   uint64_t align;
 } wasmtime_valunion_t;
 
@@ -93,8 +102,10 @@ typedef struct wasmtime_val {
 
 #define WASMTIME_EXTERN_FUNC 0
 #define WASMTIME_EXTERN_GLOBAL 1
+#define WASMTIME_EXTERN_TABLE 2
 #define WASMTIME_EXTERN_MEMORY 3
 #define WASMTIME_I32 0
+#define WASMTIME_FUNCREF 5
 #define WASMTIME_UPDATE_DEADLINE_CONTINUE 0
 
 #endif

@@ -146,7 +146,8 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	if err := c.lockData(p); err != nil {
 		return nil, err
 	}
-	engine, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New(), Log: p.Log})
+	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
+	engine, err := faaslet.NewEngine(faaslet.Config{Table: hostapi.New(), Log: p.Log, Compile: compiler.Compile})
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
@@ -169,7 +170,6 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 		return nil, err
 	}
 	view := registry.NewView(stores.Registry, p.Log)
-	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	index := files.NewView(files.ViewConfig{Bucket: stores.Files, Log: p.Log})
 	shared := worker.FilesIn(c.data, stores.Files, index, c.filesCache, p.Metrics, p.Log)
 	p.OnClose(shared.Close)

@@ -1,0 +1,198 @@
+//go:build linux && cgo
+
+package faaslet
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/hostapi"
+)
+
+// openerWithMalloc is watOpener with another body of malloc.
+func openerWithMalloc(body string) string {
+	i := strings.Index(watOpener, "    (local $at i32)\n    (local $end i32)")
+	j := strings.Index(watOpener, "  (func $double")
+	return watOpener[:i] + body + ")\n" + watOpener[j:]
+}
+
+// TestHostileMalloc has a program's malloc do to dlopen what it can.
+func TestHostileMalloc(t *testing.T) {
+	e := newEngine(t, nil)
+	libs := files{"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`), "b.so": lib(t, `(func (export "f") (result i32) (i32.const 2))`)}
+	for name, c := range map[string]struct {
+		body   string
+		code   faas.Code // "" for what dlerror says
+		output string
+	}{
+		"beyond the memory": {`(i32.const 0xffffff00)`, "", ""}, // dlerror's text can't be written there either
+		"at the end":        {`(i32.sub (i32.shl (memory.size) (i32.const 16)) (i32.const 8))`, faas.GuestTrapped, ""},
+		"nothing":           {`(i32.const 0)`, "", ""},
+		"traps":             {`unreachable`, faas.GuestTrapped, ""},
+		"loops":             {`(loop $l (br $l)) unreachable`, faas.DeadlineExceeded, ""},
+		"recurses":          {`(drop (call $dlopen (i32.const 12288) (i32.const 0))) (i32.const 40000)`, "", "\x01\x00\x00\x00"},
+		"another":           {`(i32.store (i32.const 12288) (i32.const 0x6f732e62)) (drop (call $dlopen (i32.const 12288) (i32.const 0))) (i32.const 40000)`, "", "\x01\x00\x00\x00"},
+		"grows":             {`(drop (memory.grow (i32.const 1))) (i32.const 40000)`, "", "\x01\x00\x00\x00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := load(t, e, openerWithMalloc(c.body))
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.open, "a.so", "f")
+			switch {
+			case c.code == "" && c.output != "":
+				if o.Err != nil || string(o.Output) != c.output {
+					t.Errorf("output %q, error %v", o.Output, o.Err)
+				}
+			case c.code == "":
+				if o.Err != nil && o.Err.Code != faas.GuestTrapped {
+					t.Errorf("%v", o.Err)
+				}
+			default:
+				wantCode(t, o, c.code)
+			}
+		})
+	}
+}
+
+// TestWithoutMalloc has a library's memory come from pages, and constructors that load more.
+func TestWithoutMalloc(t *testing.T) {
+	m := load(t, newEngine(t, nil), strings.Replace(watOpener, `(export "malloc")`, "", 1))
+	libs := files{"a.so": lib(t, `
+	  (data (global.get $memory) "\09\00\00\00")
+	  (func (export "f") (result i32) (i32.add (i32.load (global.get $memory)) (i32.and (global.get $memory) (i32.const 65535))))`)}
+	gives(t, m, libs.open, "a.so", "f", 9)
+	o := opened(t, newFaaslet(t, m, Setup{}), libs.open, "none.so", "f") // dlerror has no memory for its text
+	if o.Err != nil || len(o.Output) != 0 {
+		t.Errorf("output %q, error %v", o.Output, o.Err)
+	}
+}
+
+// TestConstructorsLoad has 32 libraries, each loaded by the constructor of the one before, and a 33rd.
+func TestConstructorsLoad(t *testing.T) {
+	m := load(t, newEngine(t, nil), watOpener)
+	libs := files{}
+	for i := range hostapi.MaxLibraries + 1 {
+		libs[fmt.Sprintf("%02d", i)] = lib(t, fmt.Sprintf(`
+		  (import "env" "dlopen" (func $open (param i32 i32) (result i32)))
+		  (global $n (mut i32) (i32.const 0))
+		  (data (global.get $memory) "%02d\00")
+		  (func (export "__wasm_call_ctors") (global.set $n (call $open (global.get $memory) (i32.const 0))))
+		  (func (export "f") (result i32) (global.get $n))`, i+1))
+	}
+	gives(t, m, libs.open, "00", "f", 2) // the handle of the second
+	f := newFaaslet(t, m, Setup{})
+	if o := opened(t, f, libs.open, "00", "f"); o.Err != nil || len(f.linked.libraries) != hostapi.MaxLibraries || f.linked.broken {
+		t.Errorf("%d libraries, error %v", len(f.linked.libraries), o.Err)
+	}
+}
+
+// TestWeakSymbols has a library do without what it says may be missing.
+func TestWeakSymbols(t *testing.T) {
+	m := load(t, newEngine(t, nil), watOpener)
+	weak := []byte{4, 0, 3}
+	for _, s := range [][2]string{{"env", "nobody"}, {"GOT.mem", "no_variable"}, {"GOT.func", "nobody"}} {
+		weak = append(append(weak, byte(len(s[0]))), s[0]...)
+		weak = append(append(append(weak, byte(len(s[1]))), s[1]...), 1)
+	}
+	weak[1] = byte(len(weak) - 2)
+	libs := files{"a.so": custom(assemble(t, libHead+`
+	  (import "env" "nobody" (func $nobody (result i32)))
+	  (import "GOT.mem" "no_variable" (global $v (mut i32)))
+	  (import "GOT.func" "nobody" (global $p (mut i32)))
+	  (func (export "call") (result i32) (call $nobody))
+	  (func (export "f") (result i32) (i32.add (i32.add (global.get $v) (global.get $p)) (i32.const 1))))`), "dylink.0", append(dylinkOf(0, 0), weak...))}
+	gives(t, m, libs.open, "a.so", "f", 1)
+	err := wantCode(t, opened(t, newFaaslet(t, m, Setup{}), libs.open, "a.so", "call"), faas.GuestTrapped)
+	if !strings.Contains(err.Message, "weak") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestProgramsThatShareLittle has programs without a table, or without a stack pointer that can be told.
+func TestProgramsThatShareLittle(t *testing.T) {
+	e := newEngine(t, nil)
+	libs := files{"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`)}
+	m := load(t, e, strings.Replace(strings.ReplaceAll(watOpener, `$sp`, `$__stack_pointer`), `(export "__stack_pointer")`, "", 1)) // it has its name
+	gives(t, m, libs.open, "a.so", "f", 1)
+	m = load(t, e, strings.Replace(strings.ReplaceAll(watOpener, `$sp`, `$other`), `(export "__stack_pointer")`, "", 1))
+	if o := opened(t, newFaaslet(t, m, Setup{}), libs.open, "a.so", "f"); !strings.Contains(string(o.Output), "--export=__stack_pointer") {
+		t.Errorf("output %q, error %v", o.Output, o.Err)
+	}
+}
+
+// TestLinkingFailsInTheMiddle has the second of three libraries write beyond the table when it is linked: all of them stay away, and
+// their code is given up with the Faaslet.
+func TestLinkingFailsInTheMiddle(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, watOpener)
+	image := newImage(t, m)
+	libs := files{
+		"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`, "b.so"),
+		"b.so": lib(t, `(elem (i32.const 1000000) $f) (func $f (export "f") (result i32) (i32.const 2))`, "c.so"),
+		"c.so": lib(t, `(func (export "f") (result i32) (i32.const 3))`),
+		"d.so": lib(t, `(func (export "f") (result i32) (i32.const 4))`),
+	}
+	f := newFaaslet(t, m, Setup{Image: image})
+	for _, path := range []string{"a.so", "a.so", "c.so", "d.so"} {
+		want := "failed in the middle"
+		if f.linked == nil {
+			want = "b.so: trap: table_out_of_bounds"
+		}
+		if o := opened(t, f, libs.open, path, "f"); !strings.Contains(string(o.Output), want) {
+			t.Errorf("%s: output %q, error %v", path, o.Output, o.Err)
+		}
+		if f.Reset() || f.LastReset().Why != Libraries {
+			t.Errorf("reset with %q", f.LastReset().Why)
+		}
+		if !f.Keep() {
+			t.Fatal("not kept")
+		}
+	}
+	f.Close()
+	gives(t, m, libs.open, "c.so", "f", 3)
+	for e.libraries.dropIdle() {
+	}
+	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 {
+		t.Errorf("%d libraries are in use, of %d bytes", n, e.libraries.loaded)
+	}
+}
+
+// TestKillHammer ends guests at any moment of loading, constructing and running libraries.
+func TestKillHammer(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, watOpener)
+	libs := files{
+		"ctors": lib(t, `(func $spin (loop $l (br $l))) (func (export "__wasm_call_ctors") (call $spin))`, "needed"),
+		"call":  lib(t, `(func (export "f") (result i32) (loop $l (br $l)) unreachable)`, "needed"),
+		"start": lib(t, `(func $spin (loop $l (br $l))) (start $spin)`, "needed"),
+		"reloc": lib(t, `(func $spin (loop $l (br $l))) (func (export "__wasm_apply_data_relocs") (call $spin))`, "needed"),
+	}
+	libs["needed"] = lib(t, `(func (export "x"))`)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range 15 {
+				f, err := m.New(context.Background(), Setup{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(3000))*time.Microsecond)
+				o := openedIn(ctx, f, libs.open, []string{"ctors", "call", "start", "reloc"}[(i+j)%4], "f")
+				if o.Err == nil || o.Err.Code != faas.DeadlineExceeded {
+					t.Errorf("%q %v", o.Output, o.Err)
+				}
+				cancel()
+				f.Close()
+			}
+		})
+	}
+	all.Wait()
+}

@@ -227,8 +227,8 @@ func watSays(word string) string {
 // Guarantee 6: settings out of their range are refused by key, value and range.
 func TestSettings(t *testing.T) {
 	s := start(t, standalone.Config{})
-	d := s.Deploy(t, "t/set", wasm(t, watEcho), "memory=1MiB", "timeout=2s", "concurrency=3", "min_warm=2", "keep_alive=1m", "reset=never", "env.LEVEL=a=b & c")
-	if got := fmt.Sprintf("%+v", d.Settings); got != "{Memory:1MiB Timeout:2s Concurrency:3 MinWarm:2 KeepAlive:1m Reset:never Env:map[LEVEL:a=b & c]}" {
+	d := s.Deploy(t, "t/set", wasm(t, watEcho), "memory=1MiB", "timeout=2s", "concurrency=3", "min_warm=2", "keep_alive=1m", "reset=never", "allow_unknown_imports=true", "env.LEVEL=a=b & c")
+	if got := fmt.Sprintf("%+v", d.Settings); got != "{Memory:1MiB Timeout:2s Concurrency:3 MinWarm:2 KeepAlive:1m Reset:never AllowUnknownImports:true Env:map[LEVEL:a=b & c]}" {
 		t.Errorf("settings of the query: %s", got)
 	}
 	for _, c := range []struct {

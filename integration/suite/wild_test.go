@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ const plain = 64
 // Guarantee 3: a guest cannot stop the worker, whatever it passes to any host function.
 func TestWildPointers(t *testing.T) {
 	s := start(t, standalone.Config{Queue: 64})
-	table := hostapi.New()
+	table := slices.DeleteFunc(hostapi.New(), func(r hostapi.Row) bool { return r.Support == hostapi.Unsupported })
 	s.Deploy(t, "t/wild", wasm(t, watWild(table)), "timeout=300ms")
 
 	throws := make(chan throw)
@@ -83,12 +84,20 @@ func (th throw) at(ctx context.Context, s *framework.Standalone) error {
 		if th.row.Module != "env" {
 			return fmt.Errorf("%s%x: %w", th.row.Name, th.args, a.Err)
 		}
-		if !strings.Contains(a.Err.Message, th.row.Name) || !strings.Contains(a.Err.Message, "outside the guest's memory of 131072 bytes") {
+		words := "outside the guest's memory of 131072 bytes"
+		switch th.row.Name {
+		case "abort":
+			words = "the guest called abort"
+		case "getpwuid", "getpwnam": // this guest has none
+			words = "does not export a function malloc"
+		}
+		if !strings.Contains(a.Err.Message, th.row.Name) || !strings.Contains(a.Err.Message, words) {
 			return fmt.Errorf("%s%x traps with the words %q", th.row.Name, th.args, a.Err.Message)
 		}
 		return nil
 	case faas.GuestFailed:
-		if th.row.Name == "proc_exit" {
+		switch th.row.Name {
+		case "proc_exit", "exit", "_Exit":
 			return nil
 		}
 	case faas.DeadlineExceeded:

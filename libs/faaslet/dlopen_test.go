@@ -150,7 +150,7 @@ func TestDlerror(t *testing.T) {
 		})
 	}
 	t.Run("no files", func(t *testing.T) {
-		if o := opened(t, newFaaslet(t, m, Setup{}), nil, "a.so", "f"); !strings.Contains(string(o.Output), "no files here") {
+		if o := opened(t, newFaaslet(t, m, Setup{}), nil, "a.so", "f"); !strings.Contains(string(o.Output), "a.so: ENOENT") {
 			t.Errorf("output %q, error %v", o.Output, o.Err)
 		}
 	})

@@ -77,11 +77,16 @@ func (f *Faaslet) exited(code int32, trace []faas.Frame) *faas.Error {
 
 // orOutOfMemory makes e out_of_memory when the guest was refused memory before.
 func (f *Faaslet) orOutOfMemory(e *faas.Error) *faas.Error {
-	if f.instance.Refused() == f.refused && !f.host.refused {
+	what := "memory.grow"
+	switch {
+	case f.instance.Refused() != f.refused:
+	case f.host.refused:
+		what = "more memory"
+	default:
 		return e
 	}
 	e.Code = faas.OutOfMemory
-	e.Message = "more memory was refused at the limit of " + f.limit.String() + ", then " + e.Message
+	e.Message = what + " was refused at the limit of " + f.limit.String() + ", then " + e.Message
 	return e
 }
 

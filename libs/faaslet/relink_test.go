@@ -88,7 +88,7 @@ func TestLibrariesInAnImage(t *testing.T) {
 				t.Fatalf("not reset: %s", f.LastReset().Why)
 			}
 			o := opened(t, f, nil, "b.so", "count")
-			if !strings.Contains(string(o.Output), "no files here") || !f.Reset() {
+			if !strings.Contains(string(o.Output), "b.so: ENOENT") || !f.Reset() {
 				t.Errorf("output %q, reset: %s", o.Output, f.LastReset().Why)
 			}
 		}

@@ -89,7 +89,7 @@ func TestLibrariesAreSharedFiles(t *testing.T) {
 	}
 	lacking := func(name string) {
 		t.Helper()
-		if a := s.Call(t, name, nil); faas.CodeOf(a.Err) != faas.GuestFailed || !strings.Contains(a.Err.Stderr, "ENOENT") && !strings.Contains(a.Err.Stderr, "no library") {
+		if a := s.Call(t, name, nil); faas.CodeOf(a.Err) != faas.GuestFailed || !strings.Contains(a.Err.Stderr, "no such file") && !strings.Contains(a.Err.Stderr, "no library") {
 			t.Errorf("%s without a library: %v", name, a.Err)
 		}
 	}

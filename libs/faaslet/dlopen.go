@@ -104,7 +104,7 @@ func (g *group) collect(name string) (*loaded, error) {
 	if len(g.seen)+len(g.linked.libraries) >= hostapi.MaxLibraries {
 		return nil, refuse("%s: there are %d libraries already, as many as a Faaslet may have", name, hostapi.MaxLibraries)
 	}
-	module, err := g.call.Library(g.ctx, name)
+	module, err := g.call.Library(name)
 	if err != nil {
 		return nil, refuse("%s: %v", name, err)
 	}

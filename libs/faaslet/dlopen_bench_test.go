@@ -31,7 +31,7 @@ func BenchmarkDlopen(b *testing.B) {
 		guest, calls = guest+o.Duration, calls+1
 		b.ReportMetric(float64(guest.Nanoseconds())/float64(1000*calls), "call-us/op")
 	}
-	open := func(f *Faaslet) Outcome { return opened(b, f, libs.open, "a.so", "count") }
+	open := func(f *Faaslet) Outcome { return opened(b, f, libs.shared(), "a.so", "count") }
 	b.Run("compiled", func(b *testing.B) {
 		e := newEngine(b, nil)
 		m := load(b, e, watOpener)
@@ -62,7 +62,7 @@ func BenchmarkDlopen(b *testing.B) {
 	})
 	b.Run("restored", func(b *testing.B) {
 		m := load(b, newEngine(b, nil), watInitialOpener)
-		s := Setup{Image: newImage(b, m), Open: libs.open}
+		s := Setup{Image: newImage(b, m), Shared: libs.shared()}
 		guest, calls = 0, 0
 		for b.Loop() {
 			run(b, m, s, func(f *Faaslet) Outcome { return plainCall(b, f, nil) })
@@ -70,7 +70,7 @@ func BenchmarkDlopen(b *testing.B) {
 	})
 	b.Run("reset", func(b *testing.B) {
 		m := load(b, newEngine(b, nil), watInitialOpener)
-		f := newFaaslet(b, m, Setup{Image: newImage(b, m), Open: libs.open})
+		f := newFaaslet(b, m, Setup{Image: newImage(b, m), Shared: libs.shared()})
 		guest, calls = 0, 0
 		for b.Loop() {
 			if o := plainCall(b, f, nil); o.Err != nil || !f.Reset() {
@@ -106,7 +106,7 @@ func BenchmarkLibraryCall(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				f := newFaaslet(b, m, Setup{})
-				o := f.Run(b.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Input: []byte(c.path + "\x00run\x00"), Open: libs.open}))
+				o := f.Run(b.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Input: []byte(c.path + "\x00run\x00"), Shared: libs.shared()}))
 				if o.Err != nil || len(o.Output) != 4 {
 					b.Fatal(o.Err, string(o.Output))
 				}

@@ -102,7 +102,7 @@ func TestLibrariesOfClang(t *testing.T) {
 	libs["/lib/liba.so"] = clang(t, dir, "clang-19", cLibraryA, "liba.so", append(libraryFlags, "libb.so")...)
 	m := loadModule(t, newEngine(t, nil), clang(t, dir, "clang-19", cProgram, "main.wasm", programFlags...))
 	f := newFaaslet(t, m, Setup{})
-	o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
+	o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Shared: libs.shared()}))
 	const want = "18202 42 8\nhello from a library, 8\n/lib/none.so: no such file\n"
 	if o.Err != nil || string(o.Stdout) != want {
 		t.Errorf("it said %q, want %q; error %v %v", o.Stdout, want, o.Err, o.Err)
@@ -145,7 +145,7 @@ func TestCppLibrary(t *testing.T) {
 	libs := files{"lib.so": clang(t, dir, "clang++-19", cppLibrary, "lib.so", append(libraryFlags, "-fno-exceptions", "-fno-rtti")...)}
 	program := append(programFlags, "-fno-exceptions", "-Wl,--export-all", "-Wl,--whole-archive", "-lc++", "-Wl,--no-whole-archive")
 	m := loadModule(t, newEngine(t, nil), clang(t, dir, "clang++-19", cppProgram, "main.wasm", program...))
-	o := newFaaslet(t, m, Setup{}).Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
+	o := newFaaslet(t, m, Setup{}).Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Shared: libs.shared()}))
 	if o.Err != nil || string(o.Stdout) != "27\n" {
 		t.Errorf("it said %q, error %v", o.Stdout, o.Err)
 	}
@@ -198,7 +198,7 @@ func TestDynamicLinkingPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := loadModule(t, newEngine(t, nil), module)
-	o := newFaaslet(t, m, Setup{}).Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
+	o := newFaaslet(t, m, Setup{}).Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Shared: libs.shared()}))
 	if o.Err != nil || string(o.Stdout) != "hello, world\n" {
 		t.Errorf("it said %q, error %v", o.Stdout, o.Err)
 	}
@@ -233,7 +233,7 @@ func TestCommandLoadsLibraries(t *testing.T) {
 	flags := slices.DeleteFunc(slices.Clone(programFlags), func(f string) bool { return f == "-mexec-model=reactor" })
 	m := loadModule(t, newEngine(t, nil), clang(t, dir, "clang-19", cCommand, "main.wasm", append(flags, "-fvisibility=default")...))
 	f := newFaaslet(t, m, Setup{})
-	o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Open: libs.open}))
+	o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: m.info.Kind, Shared: libs.shared()}))
 	const want = "made 1\n18202\nhello from a library, 8\nended 1\n"
 	if o.Err != nil || string(o.Output) != want {
 		t.Errorf("it said %q, want %q; error %v", o.Output, want, o.Err)

@@ -58,7 +58,7 @@ func TestLibraryEnds(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			began := time.Now()
-			o := openedIn(ctx, f, libs.open, c.path, c.symbol)
+			o := openedIn(ctx, f, libs.shared(), c.path, c.symbol)
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("it took %s", took)
 			}
@@ -114,7 +114,7 @@ func TestKilledWhileItCompiles(t *testing.T) {
 	libs := files{"a.so": lib(t, "")}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.open, "a.so", "f")
+	o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.shared(), "a.so", "f")
 	wantCode(t, o, faas.DeadlineExceeded)
 	select {
 	case err := <-ended:
@@ -144,7 +144,7 @@ func TestEndsThroughStubs(t *testing.T) {
 		  (func (export "for_ever_` + name + `") (result i32) (call $f_` + name + ` (i32.const -1)))`)
 	}
 	libs := files{"a.so": lib(t, a.String(), "b.so"), "b.so": lib(t, b.String(), "a.so")}
-	gives(t, m, files{"x.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`)}.open, "x.so", "f", 1)
+	gives(t, m, files{"x.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`)}.shared(), "x.so", "f", 1)
 	for _, module := range libs {
 		warm(t, m.engine, module)
 	}
@@ -163,7 +163,7 @@ func TestEndsThroughStubs(t *testing.T) {
 		t.Run(c.symbol, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.open, "a.so", c.symbol)
+			o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.shared(), "a.so", c.symbol)
 			err := wantCode(t, o, c.code)
 			if err.Trap != c.trap {
 				t.Errorf("trap %q, want %q", err.Trap, c.trap)

@@ -44,7 +44,7 @@ func TestHostileMalloc(t *testing.T) {
 			m := load(t, e, openerWithMalloc(c.body))
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.open, "a.so", "f")
+			o := openedIn(ctx, newFaaslet(t, m, Setup{}), libs.shared(), "a.so", "f")
 			switch {
 			case c.code == "" && c.output != "":
 				if o.Err != nil || string(o.Output) != c.output {
@@ -67,8 +67,8 @@ func TestWithoutMalloc(t *testing.T) {
 	libs := files{"a.so": lib(t, `
 	  (data (global.get $memory) "\09\00\00\00")
 	  (func (export "f") (result i32) (i32.add (i32.load (global.get $memory)) (i32.and (global.get $memory) (i32.const 65535))))`)}
-	gives(t, m, libs.open, "a.so", "f", 9)
-	o := opened(t, newFaaslet(t, m, Setup{}), libs.open, "none.so", "f") // dlerror has no memory for its text
+	gives(t, m, libs.shared(), "a.so", "f", 9)
+	o := opened(t, newFaaslet(t, m, Setup{}), libs.shared(), "none.so", "f") // dlerror has no memory for its text
 	if o.Err != nil || len(o.Output) != 0 {
 		t.Errorf("output %q, error %v", o.Output, o.Err)
 	}
@@ -86,9 +86,9 @@ func TestConstructorsLoad(t *testing.T) {
 		  (func (export "__wasm_call_ctors") (global.set $n (call $open (global.get $memory) (i32.const 0))))
 		  (func (export "f") (result i32) (global.get $n))`, i+1))
 	}
-	gives(t, m, libs.open, "00", "f", 2) // the handle of the second
+	gives(t, m, libs.shared(), "00", "f", 2) // the handle of the second
 	f := newFaaslet(t, m, Setup{})
-	if o := opened(t, f, libs.open, "00", "f"); o.Err != nil || len(f.linked.libraries) != hostapi.MaxLibraries || f.linked.broken {
+	if o := opened(t, f, libs.shared(), "00", "f"); o.Err != nil || len(f.linked.libraries) != hostapi.MaxLibraries || f.linked.broken {
 		t.Errorf("%d libraries, error %v", len(f.linked.libraries), o.Err)
 	}
 }
@@ -108,8 +108,8 @@ func TestWeakSymbols(t *testing.T) {
 	  (import "GOT.func" "nobody" (global $p (mut i32)))
 	  (func (export "call") (result i32) (call $nobody))
 	  (func (export "f") (result i32) (i32.add (i32.add (global.get $v) (global.get $p)) (i32.const 1))))`), "dylink.0", append(dylinkOf(0, 0), weak...))}
-	gives(t, m, libs.open, "a.so", "f", 1)
-	err := wantCode(t, opened(t, newFaaslet(t, m, Setup{}), libs.open, "a.so", "call"), faas.GuestTrapped)
+	gives(t, m, libs.shared(), "a.so", "f", 1)
+	err := wantCode(t, opened(t, newFaaslet(t, m, Setup{}), libs.shared(), "a.so", "call"), faas.GuestTrapped)
 	if !strings.Contains(err.Message, "weak") {
 		t.Errorf("%v", err)
 	}
@@ -120,9 +120,9 @@ func TestProgramsThatShareLittle(t *testing.T) {
 	e := newEngine(t, nil)
 	libs := files{"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`)}
 	m := load(t, e, strings.Replace(strings.ReplaceAll(watOpener, `$sp`, `$__stack_pointer`), `(export "__stack_pointer")`, "", 1)) // it has its name
-	gives(t, m, libs.open, "a.so", "f", 1)
+	gives(t, m, libs.shared(), "a.so", "f", 1)
 	m = load(t, e, strings.Replace(strings.ReplaceAll(watOpener, `$sp`, `$other`), `(export "__stack_pointer")`, "", 1))
-	if o := opened(t, newFaaslet(t, m, Setup{}), libs.open, "a.so", "f"); !strings.Contains(string(o.Output), "--export=__stack_pointer") {
+	if o := opened(t, newFaaslet(t, m, Setup{}), libs.shared(), "a.so", "f"); !strings.Contains(string(o.Output), "--export=__stack_pointer") {
 		t.Errorf("output %q, error %v", o.Output, o.Err)
 	}
 }
@@ -145,7 +145,7 @@ func TestLinkingFailsInTheMiddle(t *testing.T) {
 		if f.linked == nil {
 			want = "b.so: trap: table_out_of_bounds"
 		}
-		if o := opened(t, f, libs.open, path, "f"); !strings.Contains(string(o.Output), want) {
+		if o := opened(t, f, libs.shared(), path, "f"); !strings.Contains(string(o.Output), want) {
 			t.Errorf("%s: output %q, error %v", path, o.Output, o.Err)
 		}
 		if f.Reset() || f.LastReset().Why != Libraries {
@@ -156,7 +156,7 @@ func TestLinkingFailsInTheMiddle(t *testing.T) {
 		}
 	}
 	f.Close()
-	gives(t, m, libs.open, "c.so", "f", 3)
+	gives(t, m, libs.shared(), "c.so", "f", 3)
 	for e.libraries.dropIdle() {
 	}
 	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 {
@@ -185,7 +185,7 @@ func TestKillHammer(t *testing.T) {
 					return
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(3000))*time.Microsecond)
-				o := openedIn(ctx, f, libs.open, []string{"ctors", "call", "start", "reloc"}[(i+j)%4], "f")
+				o := openedIn(ctx, f, libs.shared(), []string{"ctors", "call", "start", "reloc"}[(i+j)%4], "f")
 				if o.Err == nil || o.Err.Code != faas.DeadlineExceeded {
 					t.Errorf("%q %v", o.Output, o.Err)
 				}

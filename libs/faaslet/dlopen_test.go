@@ -38,9 +38,9 @@ func TestLibrary(t *testing.T) {
 	for symbol, want := range map[string]uint32{
 		"zero": 0, "constructed": 42, "data": 3, "element": 99, "direct": 84, "pointer": 42, "same": 1, "stack": 4096,
 	} {
-		t.Run(symbol, func(t *testing.T) { gives(t, m, libs.open, "/lib/a.so", symbol, want) })
+		t.Run(symbol, func(t *testing.T) { gives(t, m, libs.shared(), "/lib/a.so", symbol, want) })
 	}
-	t.Run("path", func(t *testing.T) { gives(t, m, libs.open, "/lib/./x/../a.so", "data", 3) })
+	t.Run("path", func(t *testing.T) { gives(t, m, libs.shared(), "/lib/./x/../a.so", "data", 3) })
 	if n := m.engine.libraries.count(); n != 1 {
 		t.Errorf("%d libraries are kept", n)
 	}
@@ -72,7 +72,7 @@ func TestLibrariesInACircle(t *testing.T) {
 		  (func (export "b") (param i32) (result i32) (call $a (i32.mul (local.get 0) (i32.const 1000))))`, "a.so"),
 	}
 	for symbol, want := range map[string]uint32{"run": 1200, "run_pointer": 2200, "only_b": 200} { // (7+3)*10+100
-		gives(t, m, libs.open, "a.so", symbol, want)
+		gives(t, m, libs.shared(), "a.so", symbol, want)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestLibrariesOfEqualNames(t *testing.T) {
 		path, symbol string
 		want         uint32
 	}{{"a.so", "twice", 2}, {"b.so", "twice", 200}, {"a.so", "run", 3}, {"c.so", "third", 4}, {"b.so", "run", 300}} {
-		isResult(t, opened(t, f, libs.open, c.path, c.symbol), c.want)
+		isResult(t, opened(t, f, libs.shared(), c.path, c.symbol), c.want)
 		if !f.Keep() {
 			t.Fatal("not kept")
 		}
@@ -143,14 +143,14 @@ func TestDlerror(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFaaslet(t, m, ceiling)
-			o := opened(t, f, c.libs.open, c.path, c.symbol)
+			o := opened(t, f, c.libs.shared(), c.path, c.symbol)
 			if o.Err != nil || !strings.Contains(string(o.Output), c.words) {
 				t.Errorf("output %q, error %v; want %q", o.Output, o.Err, c.words)
 			}
 		})
 	}
 	t.Run("no files", func(t *testing.T) {
-		if o := opened(t, newFaaslet(t, m, Setup{}), nil, "a.so", "f"); !strings.Contains(string(o.Output), "a.so: ENOENT") {
+		if o := opened(t, newFaaslet(t, m, Setup{}), nil, "a.so", "f"); !strings.Contains(string(o.Output), "a.so: no such file") {
 			t.Errorf("output %q, error %v", o.Output, o.Err)
 		}
 	})

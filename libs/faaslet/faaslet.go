@@ -25,8 +25,6 @@ type Setup struct {
 	// Shared are the files that an initialiser finds; nil is none. What it leaves of its own is gone afterwards. A call brings its
 	// own, with its hostapi.Call.
 	Shared vfs.Shared
-	// Open is where libraries come from that an initialiser loads, nil for none. A call brings its own, with its hostapi.Call.
-	Open hostapi.Opener
 	// Image is what the Faaslet begins from and is reset to: one of the module's, for equal Setups. With nil the Faaslet is
 	// built from the module and never reset.
 	Image *Image
@@ -292,6 +290,6 @@ func (f *Faaslet) Close() {
 // callFor returns the Call that host functions see while no call runs.
 func (f *Faaslet) callFor(ctx context.Context) *hostapi.Call {
 	return hostapi.NewCall(hostapi.CallConfig{
-		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host, Open: f.setup.Open, Shared: f.setup.Shared,
+		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host, Shared: f.setup.Shared,
 	})
 }

@@ -5,11 +5,13 @@ package faaslet
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 )
 
 // TestCompiledOnce has many Faaslets load the same libraries at the same time.
@@ -28,7 +30,7 @@ func TestCompiledOnce(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for i := range 8 * n {
-		all.Go(func() { gives(t, m, libs.open, fmt.Sprintf("%d.so", i%n), "f", uint32(i%n)) })
+		all.Go(func() { gives(t, m, libs.shared(), fmt.Sprintf("%d.so", i%n), "f", uint32(i%n)) })
 	}
 	all.Wait()
 	if got := compiled.Load(); got != n {
@@ -49,12 +51,12 @@ func TestLibrariesAreIsolated(t *testing.T) {
 	    (i32.store (global.get $memory) (i32.add (i32.load (global.get $memory)) (i32.const 1)))
 	    (i32.add (i32.mul (global.get $n) (i32.const 100)) (i32.load (global.get $memory))))`)}
 	a, b := newFaaslet(t, m, Setup{}), newFaaslet(t, m, Setup{})
-	isResult(t, opened(t, a, libs.open, "a.so", "count"), 101)
+	isResult(t, opened(t, a, libs.shared(), "a.so", "count"), 101)
 	if !a.Keep() {
 		t.Fatal("not kept")
 	}
-	isResult(t, opened(t, a, libs.open, "a.so", "count"), 202)
-	isResult(t, opened(t, b, libs.open, "a.so", "count"), 101)
+	isResult(t, opened(t, a, libs.shared(), "a.so", "count"), 202)
+	isResult(t, opened(t, b, libs.shared(), "a.so", "count"), 101)
 }
 
 // TestLibraryCacheIsBounded loads more libraries than are kept, and leaves nothing on the account.
@@ -67,12 +69,12 @@ func TestLibraryCacheIsBounded(t *testing.T) {
 		libs[fmt.Sprintf("%d.so", i)] = lib(t, fmt.Sprintf(`(func (export "f") (result i32) (i32.const %d))`, i))
 	}
 	for i := range keptLibraries + 3 {
-		gives(t, m, libs.open, fmt.Sprintf("%d.so", i), "f", uint32(i))
+		gives(t, m, libs.shared(), fmt.Sprintf("%d.so", i), "f", uint32(i))
 	}
 	if n := e.libraries.count(); n != keptLibraries {
 		t.Errorf("%d libraries are kept", n)
 	}
-	gives(t, m, libs.open, "0.so", "f", 0) // again, after it was given up
+	gives(t, m, libs.shared(), "0.so", "f", 0) // again, after it was given up
 	for e.libraries.dropIdle() {
 	}
 	m.Close()
@@ -91,25 +93,24 @@ func TestLibrariesMakeRoom(t *testing.T) {
 	}
 	libs["both.so"] = lib(t, `(func (export "f") (result i32) (i32.const 9))`, "0.so")
 	for i := range 3 {
-		gives(t, m, libs.open, fmt.Sprintf("%d.so", i), "f", uint32(i))
+		gives(t, m, libs.shared(), fmt.Sprintf("%d.so", i), "f", uint32(i))
 	}
 	f := newFaaslet(t, m, Setup{})
-	o := opened(t, f, libs.open, "both.so", "f")
+	o := opened(t, f, libs.shared(), "both.so", "f")
 	if o.Err != nil || len(o.Output) <= 4 {
 		t.Errorf("output %q, error %v", o.Output, o.Err)
 	}
 }
 
-// TestHostileOpener has files change between calls, and a panic where they come from.
-func TestHostileOpener(t *testing.T) {
+// TestBadLibraryFiles has a panic where a library comes from, and one that is too large.
+func TestBadLibraryFiles(t *testing.T) {
 	m := load(t, newEngine(t, nil), watOpener)
-	f := newFaaslet(t, m, Setup{})
-	o := opened(t, f, func(context.Context, string) ([]byte, error) { panic("a bug") }, "a.so", "f")
-	if o.Err == nil || o.Err.Code != "internal" {
-		t.Errorf("%v", o.Err)
-	}
-	long := func(context.Context, string) ([]byte, error) { return make([]byte, hostapi.MaxLibrary+1), nil }
-	if o := opened(t, newFaaslet(t, m, Setup{}), long, "a.so", "f"); o.Err != nil || len(o.Output) <= 4 {
+	tree := vfstest.New(map[string]string{"a.so": "text", "long.so": string(make([]byte, hostapi.MaxLibrary+1))})
+	if o := opened(t, newFaaslet(t, m, Setup{}), tree, "long.so", "f"); o.Err != nil || !strings.Contains(string(o.Output), "more than 64MiB") {
 		t.Errorf("output %q, error %v", o.Output, o.Err)
+	}
+	tree.Fail = func(context.Context, string) error { panic("a bug") }
+	if o := opened(t, newFaaslet(t, m, Setup{}), tree, "a.so", "f"); o.Err == nil || o.Err.Code != "internal" {
+		t.Errorf("%v", o.Err)
 	}
 }

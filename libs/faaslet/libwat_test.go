@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/vfs"
+	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 )
 
 // watOpener opens the library whose path is its input, up to a NUL, and calls the function that is named behind it, of type
@@ -101,31 +103,33 @@ func lib(t testing.TB, wat string, needed ...string) []byte {
 // files are libraries by path.
 type files map[string][]byte
 
-func (f files) open(_ context.Context, path string) ([]byte, error) {
-	if b, found := f[path]; found {
-		return b, nil
+// shared returns them as shared files.
+func (f files) shared() vfs.Shared {
+	byPath := make(map[string]string)
+	for path, b := range f {
+		byPath[strings.TrimPrefix(path, "/")] = string(b)
 	}
-	return nil, fmt.Errorf("no such file")
+	return vfstest.New(byPath)
 }
 
 // opened runs a call of watOpener with a library and a symbol.
-func opened(t testing.TB, f *Faaslet, open hostapi.Opener, path, symbol string) Outcome {
+func opened(t testing.TB, f *Faaslet, shared vfs.Shared, path, symbol string) Outcome {
 	t.Helper()
-	return openedIn(t.Context(), f, open, path, symbol)
+	return openedIn(t.Context(), f, shared, path, symbol)
 }
 
-func openedIn(ctx context.Context, f *Faaslet, open hostapi.Opener, path, symbol string) Outcome {
+func openedIn(ctx context.Context, f *Faaslet, shared vfs.Shared, path, symbol string) Outcome {
 	return f.Run(ctx, hostapi.NewCall(hostapi.CallConfig{
-		Kind: f.module.info.Kind, Input: []byte(path + "\x00" + symbol + "\x00"), Open: open,
+		Kind: f.module.info.Kind, Input: []byte(path + "\x00" + symbol + "\x00"), Shared: shared,
 	}))
 }
 
 // gives runs a call in a new Faaslet and wants that result.
-func gives(t testing.TB, m *Module, open hostapi.Opener, path, symbol string, want uint32) {
+func gives(t testing.TB, m *Module, shared vfs.Shared, path, symbol string, want uint32) {
 	t.Helper()
 	f := newFaaslet(t, m, Setup{})
 	defer f.Close()
-	isResult(t, opened(t, f, open, path, symbol), want)
+	isResult(t, opened(t, f, shared, path, symbol), want)
 }
 
 func isResult(t testing.TB, o Outcome, want uint32) {

@@ -60,7 +60,7 @@ const countAgain = 8*10000 + 1*100 + 42
 
 func plainCall(t testing.TB, f *Faaslet, libs files) Outcome {
 	t.Helper()
-	return f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: f.module.info.Kind, Open: libs.open}))
+	return f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: f.module.info.Kind, Shared: libs.shared()}))
 }
 
 // TestLibrariesInAnImage restores and resets Faaslets whose initialiser loaded libraries.
@@ -70,7 +70,7 @@ func TestLibrariesInAnImage(t *testing.T) {
 	libs := countLibraries(t)
 	image := m.NewImage("")
 	defer image.Close()
-	s := Setup{Image: image, Open: libs.open}
+	s := Setup{Image: image, Shared: libs.shared()}
 	for i := range 3 {
 		f := newFaaslet(t, m, s)
 		if want := []faas.StartKind{faas.Cold, faas.Restored, faas.Restored}[i]; f.Birth().Kind != want {
@@ -88,7 +88,7 @@ func TestLibrariesInAnImage(t *testing.T) {
 				t.Fatalf("not reset: %s", f.LastReset().Why)
 			}
 			o := opened(t, f, nil, "b.so", "count")
-			if !strings.Contains(string(o.Output), "b.so: ENOENT") || !f.Reset() {
+			if !strings.Contains(string(o.Output), "b.so: no such file") || !f.Reset() {
 				t.Errorf("output %q, reset: %s", o.Output, f.LastReset().Why)
 			}
 		}
@@ -106,7 +106,7 @@ func TestLateLibraries(t *testing.T) {
 	libs := countLibraries(t)
 	image := m.NewImage("")
 	defer image.Close()
-	s := Setup{Image: image, Open: libs.open}
+	s := Setup{Image: image, Shared: libs.shared()}
 	for range 2 {
 		for _, c := range []struct {
 			path, symbol string
@@ -118,7 +118,7 @@ func TestLateLibraries(t *testing.T) {
 			if !f.Reset() {
 				t.Fatalf("not reset: %s", f.LastReset().Why)
 			}
-			isResult(t, opened(t, f, libs.open, c.path, c.symbol), c.want)
+			isResult(t, opened(t, f, libs.shared(), c.path, c.symbol), c.want)
 			if f.Reset(); f.LastReset().Why != c.why {
 				t.Errorf("%s of %s: reset with %q", c.symbol, c.path, f.LastReset().Why)
 			}
@@ -131,7 +131,7 @@ func TestLateLibraries(t *testing.T) {
 	defer none.Close()
 	for range 3 {
 		f := newFaaslet(t, plain, Setup{Image: none})
-		isResult(t, opened(t, f, libs.open, "late.so", "f"), 5)
+		isResult(t, opened(t, f, libs.shared(), "late.so", "f"), 5)
 		if f.Reset() || f.LastReset().Why != Libraries {
 			t.Errorf("reset with %q", f.LastReset().Why)
 		}
@@ -150,7 +150,7 @@ func TestLibraryThatCannotBeReset(t *testing.T) {
 	image := m.NewImage("")
 	defer image.Close()
 	for range 2 {
-		f := newFaaslet(t, m, Setup{Image: image, Open: libs.open})
+		f := newFaaslet(t, m, Setup{Image: image, Shared: libs.shared()})
 		isResult(t, plainCall(t, f, nil), countAgain)
 		if f.Birth().Kind != faas.Cold || f.Reset() || image.Taken() {
 			t.Errorf("it is %s, image: %t", f.Birth().Kind, image.Taken())
@@ -166,12 +166,12 @@ func TestImagesOfOtherFiles(t *testing.T) {
 	others["step.so"] = lib(t, strings.Replace(libStep, "i32.const 1", "i32.const 2", 1), "a.so")
 	image := m.NewImage("")
 	defer image.Close()
-	first := newFaaslet(t, m, Setup{Image: image, Open: libs.open})
+	first := newFaaslet(t, m, Setup{Image: image, Shared: libs.shared()})
 	taken := image.taken.Swap(nil) // as if the second had begun before
 	if taken == nil {
 		t.Fatal("no image")
 	}
-	s := Setup{Open: others.open}
+	s := Setup{Shared: others.shared()}
 	second := newFaaslet(t, m, s)
 	image.taken.Store(taken)
 	second.setup.Image = image
@@ -181,7 +181,7 @@ func TestImagesOfOtherFiles(t *testing.T) {
 	}
 	isResult(t, plainCall(t, second, nil), 9*10000+2*100+42)
 	isResult(t, plainCall(t, first, nil), countAgain)
-	third := newFaaslet(t, m, Setup{Image: image, Open: others.open}) // as the image was taken
+	third := newFaaslet(t, m, Setup{Image: image, Shared: others.shared()}) // as the image was taken
 	isResult(t, plainCall(t, third, nil), countAgain)
 }
 
@@ -204,7 +204,7 @@ func TestLibrariesAreGivenUp(t *testing.T) {
 	libs := countLibraries(t)
 	image := m.NewImage("")
 	for range 3 {
-		f := newFaaslet(t, m, Setup{Image: image, Open: libs.open})
+		f := newFaaslet(t, m, Setup{Image: image, Shared: libs.shared()})
 		isResult(t, plainCall(t, f, nil), countAgain)
 		f.Close()
 	}
@@ -232,7 +232,7 @@ func TestLibraryImageHammer(t *testing.T) {
 		for i := range 8 {
 			all.Go(func() {
 				for range 5 {
-					f, err := m.New(context.Background(), Setup{Image: image, Open: libs.open})
+					f, err := m.New(context.Background(), Setup{Image: image, Shared: libs.shared()})
 					if err != nil {
 						t.Error(err)
 						return

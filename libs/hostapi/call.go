@@ -20,7 +20,6 @@ type CallConfig struct {
 	MaxLog    int             // bytes of each log stream; 0 means faas.DefaultLog
 	Guest     Guest           // may be set later, on the Call
 	Trace     *Trace          // nil writes nothing down
-	Open      Opener          // where libraries come from that the guest loads; nil is its files
 
 	Shared     vfs.Shared     // the tenant's files, as they are when the call begins; nil is none
 	FileLimits vfs.Limits     // of the private layer over them; zero is the default
@@ -56,7 +55,6 @@ type Call struct {
 	WASI      *wasi.System
 	Guest     Guest  // nil where there is no engine
 	Trace     *Trace // nil writes nothing down
-	Open      Opener // nil is the files
 
 	output   []byte // a copy of what the guest wrote last with __faasm_write_output
 	wrote    bool   // __faasm_write_output was called
@@ -76,7 +74,6 @@ func NewCall(cfg CallConfig) *Call {
 		MaxLog:    cfg.MaxLog,
 		Guest:     cfg.Guest,
 		Trace:     cfg.Trace,
-		Open:      cfg.Open,
 	}
 	if c.MaxOutput <= 0 {
 		c.MaxOutput = int(faas.DefaultBody)

@@ -1,8 +1,8 @@
 package hostapi
 
 import (
-	"context"
 	"errors"
+	"fmt"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
@@ -21,21 +21,19 @@ const (
 	dlerrorSize    = 1024 // bytes of the text with its NUL; the rest is cut
 )
 
-// Library returns the library at a path: of the call's files, unless there is an Opener.
-func (c *Call) Library(ctx context.Context, path string) ([]byte, error) {
-	if c.Open != nil {
-		return c.Open(ctx, path)
-	}
+// Library returns the library at a path of the call's files.
+func (c *Call) Library(path string) ([]byte, error) {
 	b, errno := c.WASI.ReadFile(path, MaxLibrary)
-	if errno != wasi.ESUCCESS {
-		return nil, errors.New(errno.String())
+	switch errno {
+	case wasi.ESUCCESS:
+		return b, nil
+	case wasi.ENOENT:
+		return nil, errors.New("no such file")
+	case wasi.EFBIG:
+		return nil, fmt.Errorf("it has more than %s", faas.Size(MaxLibrary))
 	}
-	return b, nil
+	return nil, errors.New(errno.String())
 }
-
-// Opener returns the library at a path of the guest's. It reads no more than MaxLibrary and one byte: a longer one is refused. Its
-// error is told to the guest in words. ctx is the call's.
-type Opener func(ctx context.Context, path string) ([]byte, error)
 
 // faasmDynamic returns the rows for libraries that are loaded at run time.
 func faasmDynamic() []Row {

@@ -3,14 +3,13 @@
 package compile_test
 
 import (
-	"context"
-	"errors"
 	"testing"
 
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/faaslet/compile"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/snapshot"
+	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
@@ -43,18 +42,13 @@ func TestLibraryInAChild(t *testing.T) {
 	dylink := []byte("\x00\x0f\x08dylink.0\x01\x04\x10\x04\x00\x00") // 16 bytes of memory
 	code := assemble(t, `(module (import "env" "memory" (memory 0)) (func (export "f") (result i32) (i32.const 42)))`)
 	library := append(append(append([]byte(nil), code[:8]...), dylink...), code[8:]...)
-	open := func(_ context.Context, path string) ([]byte, error) {
-		if path != "a.so" {
-			return nil, errors.New("no such file")
-		}
-		return library, nil
-	}
+	files := vfstest.New(map[string]string{"a.so": string(library)})
 	f, ferr := m.New(t.Context(), faaslet.Setup{})
 	if ferr != nil {
 		t.Fatal(ferr)
 	}
 	defer f.Close()
-	if o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Open: open})); o.Err != nil {
+	if o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Shared: files})); o.Err != nil {
 		t.Error(o.Err)
 	}
 }

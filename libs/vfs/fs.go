@@ -40,6 +40,9 @@ type FS struct {
 	limits Limits
 	clock  func() time.Time
 
+	// Ended reports whether the call is over; nil says no. A long path ends with EINTR then.
+	Ended func() bool
+
 	root      *node
 	rootTimes bool // root has its times
 	looked    bool

@@ -94,6 +94,7 @@ func (f *FS) leave(dir *node, name string) {
 	}
 	if e.seq == 0 {
 		e.node.slot = false
+		f.slots--
 	}
 	if hides {
 		dir.set(&entry{name: name, charged: true})

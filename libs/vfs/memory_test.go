@@ -83,3 +83,49 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// Shared files that are open or changed, each far down in directories of its own, are not kept without end.
+func TestFilesInDeepDirectories(t *testing.T) {
+	files := map[string]string{}
+	deep := strings.Repeat("/d", 200) + "/f"
+	for i := range 100 {
+		files[fmt.Sprint(i)+deep] = ""
+	}
+	w := newWorld(t, files, vfs.Limits{})
+	for name, change := range map[string]func(w *world, dir string) vfs.Errno{
+		"make":   func(w *world, dir string) vfs.Errno { return w.Mkdir(w.root, dir+"new") },
+		"remove": func(w *world, dir string) vfs.Errno { return w.Unlink(w.root, dir+"f") },
+		"rename": func(w *world, dir string) vfs.Errno { return w.Rename(w.root, dir+"f", w.root, dir+"g") },
+		"times": func(w *world, dir string) vfs.Errno {
+			return w.SetTimes(w.root, dir+"f", true, vfs.Time{Set: true}, vfs.Time{})
+		},
+		"link": func(w *world, dir string) vfs.Errno { return w.Link(w.root, dir+"f", true, w.root, dir+"g") },
+	} {
+		w, errno := newWorld(t, files, vfs.Limits{}), vfs.OK
+		for i := 0; i < 100 && errno == vfs.OK; i++ {
+			errno = change(w, strings.TrimSuffix(fmt.Sprint(i)+deep, "f"))
+		}
+		if pinned := vfs.Pinned(w.FS); errno != vfs.ENOSPC || pinned > 20_000 {
+			t.Errorf("%s: %v, with %d pinned", name, errno, pinned)
+		}
+	}
+	for range 2 {
+		var open []*vfs.Handle
+		errno := vfs.OK
+		for i := 0; i < 100 && errno == vfs.OK; i++ {
+			var h *vfs.Handle
+			if h, errno = w.Open(t.Context(), w.root, fmt.Sprint(i)+deep, vfs.Mode{}); errno == vfs.OK {
+				open = append(open, h)
+			}
+		}
+		if pinned := vfs.Pinned(w.FS); errno != vfs.ENOSPC || pinned > 20_000 {
+			t.Errorf("%v, with %d open and %d pinned", errno, len(open), pinned)
+		}
+		for _, h := range open {
+			h.Close()
+		}
+		if pinned := vfs.Pinned(w.FS); pinned != 0 {
+			t.Errorf("%d are pinned at the end", pinned)
+		}
+	}
+}

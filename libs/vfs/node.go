@@ -136,6 +136,7 @@ func (f *FS) pin(n *node) *node {
 	e := &entry{name: n.name, node: n}
 	dir.set(e)
 	n.parent, n.name, n.pinned, n.slot = dir, e.name, true, true
+	f.slots++
 	n.lower = strings.Clone(n.lower)
 	return n
 }
@@ -148,6 +149,7 @@ func (f *FS) unpin(n *node) {
 		}
 		n.parent.unset(n.name)
 		n.pinned, n.slot = false, false
+		f.slots--
 		n = n.parent
 	}
 }

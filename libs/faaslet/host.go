@@ -26,6 +26,7 @@ type host struct {
 	call    *hostapi.Call   // nil until an initialiser calls a host function
 	err     error           // what the last host function to fail ended the guest with
 	refused bool            // a host function was refused memory
+	mallocs bool            // the guest's malloc runs
 }
 
 var (
@@ -110,11 +111,17 @@ func (h *host) Grow(pages uint32) (guest.Memory, bool) {
 	return h.faaslet.instance.Memory(), true
 }
 
-// Malloc calls the guest's own.
+// Malloc calls the guest's own. Not while that runs: a guest whose malloc calls a host function that needs memory, or is one,
+// would go on until the thread has no stack left, which ends the process. Nothing but code of the guest checks for that.
 func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 	if !h.faaslet.module.malloc {
 		return 0, nil, errNoMalloc
 	}
+	if h.mallocs {
+		return 0, nil, errMallocInMalloc
+	}
+	h.mallocs = true
+	defer func() { h.mallocs = false }()
 	at, fail, found := h.faaslet.instance.Malloc(n)
 	switch {
 	case !found:
@@ -131,6 +138,9 @@ func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 
 // errNoMalloc is what a guest traps with whose host function needs memory of it.
 var errNoMalloc = errors.New("the module does not export a function malloc of type (i32) -> i32: link with -Wl,--export=malloc")
+
+// errMallocInMalloc is what a guest traps with whose malloc needs memory of itself.
+var errMallocInMalloc = errors.New("the guest's malloc called a host function that needs memory of it")
 
 // frames turns a backtrace into the contract's words.
 func frames(in []capi.Frame) []faas.Frame {

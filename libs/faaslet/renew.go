@@ -69,6 +69,9 @@ func (f *Faaslet) renew(ctx context.Context) *faas.Error {
 		return nil
 	}
 	answer, err := f.callRestored(ctx)
+	if c := f.host.call; c != nil && c.WASI.Looked() { // as it did not when the image was taken
+		f.setup.Image.looked.Store(true)
+	}
 	if err == nil && answer != wasmbin.RenewsAll && answer != wasmbin.RenewsRuntime {
 		f.setup.Image.never.Store(true)
 		return errNotRenewed

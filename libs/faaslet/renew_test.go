@@ -257,3 +257,35 @@ func TestInitialisersThatUseFiles(t *testing.T) {
 		})
 	}
 }
+
+// A guest that looks at shared files only in some restores depends on them too.
+func TestRestoredLooksForFiles(t *testing.T) {
+	m := load(t, newEngine(t, nil), `(module
+	  (import "wasi_snapshot_preview1" "path_filestat_get" (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+	  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+	  (import "env" "__faasm_write_output" (func $write (param i32 i32)))
+	  (memory (export "memory") 1)
+	  (data (i32.const 0) "f")
+	  (func (export "shoal_restored")
+	    (drop (call $random (i32.const 200) (i32.const 1)))
+	    (if (i32.and (i32.load8_u (i32.const 200)) (i32.const 1))
+	      (then (drop (call $stat (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 64))))))
+	  (func (export "handle") (call $write (i32.const 96) (i32.const 1))))`)
+	image := newImage(t, m)
+	f := newFaaslet(t, m, Setup{Image: image, Shared: vfstest.New(map[string]string{"f": "1"})})
+	for try := 0; ; try++ {
+		o := f.Run(t.Context(), hostapi.NewCall(hostapi.CallConfig{Kind: faas.Reactor}))
+		if o.Err != nil || try > 100 {
+			t.Fatalf("try %d: %v", try, o.Err)
+		}
+		if o.Output[0] == 1 { // it saw the file
+			break
+		}
+		if !f.Reset() {
+			t.Fatal("it was not reset")
+		}
+	}
+	if !image.Looked() {
+		t.Error("the image is taken for one that depends on no files")
+	}
+}

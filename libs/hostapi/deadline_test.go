@@ -20,22 +20,26 @@ import (
 const deadlineSlack = 100 * time.Millisecond
 
 // lengthy returns, for the rows that can take long, arguments that make them take as long as they can, in a memory that is
-// all the body's but its first page. Descriptor 3 is a directory with
+// all the body's but its first page. At its start is a list of many buffers, each of them not long. Descriptor 3 is a directory with
 // many entries, 5 a large shared file, 6 one that is all hole.
 func lengthy(r *Row, mem guest.Memory) [][]uint64 {
-	const first = 4096
+	const first, many = 4096, 1024
 	body := uint64(len(mem) - first)
 	binary.LittleEndian.PutUint32(mem[0:], first) // one buffer
 	binary.LittleEndian.PutUint32(mem[4:], uint32(body))
+	for i := range many {
+		binary.LittleEndian.PutUint32(mem[first+8*i:], 4*first+uint32(i)%128<<20)
+		binary.LittleEndian.PutUint32(mem[first+8*i+4:], 1<<20)
+	}
 	switch r.Name {
 	case "__faasm_read_input", "__faasm_write_output", "random_get":
 		return [][]uint64{{first, body}}
 	case "fd_read":
-		return [][]uint64{{0, 0, 1, 8}, {5, 0, 1, 8}, {6, 0, 1, 8}}
+		return [][]uint64{{0, 0, 1, 8}, {5, 0, 1, 8}, {6, 0, 1, 8}, {0, first, many, 8}, {5, first, many, 8}, {6, first, many, 8}}
 	case "fd_write":
-		return [][]uint64{{1, 0, 1, 8}, {5, 0, 1, 8}, {6, 0, 1, 8}}
+		return [][]uint64{{1, 0, 1, 8}, {5, 0, 1, 8}, {6, 0, 1, 8}, {1, first, many, 8}, {5, first, many, 8}, {6, first, many, 8}}
 	case "fd_pread", "fd_pwrite":
-		return [][]uint64{{5, 0, 1, 0, 8}, {6, 0, 1, 0, 8}}
+		return [][]uint64{{5, 0, 1, 0, 8}, {6, 0, 1, 0, 8}, {5, first, many, 0, 8}, {6, first, many, 0, 8}}
 	case "fd_allocate":
 		return [][]uint64{{5, 0, body}, {6, 0, body}}
 	case "fd_filestat_set_size":

@@ -154,6 +154,7 @@ func (f *FS) page(ctx context.Context, n *node, number int64, from, to int) ([]b
 		n.pages = map[int64][]byte{}
 	}
 	n.pages[number] = p
+	n.written = max(n.written, len(n.pages))
 	return p, OK
 }
 
@@ -209,6 +210,7 @@ func (f *FS) cut(n *node, size int64) {
 			n.pages[number] = p[:left]
 		}
 	}
+	n.pages, n.written = shrunk(n.pages, n.written)
 }
 
 // Allocate makes sure that a range of a file has space, so that no write to it fails with EDQUOT. The file grows to the end of it.

@@ -1,13 +1,45 @@
 package vfs
 
-import "sort"
+import (
+	"maps"
+	"sort"
+	"strings"
+)
 
-// set puts e in dir's entries, in place of what has its name.
+// set puts e in dir's entries, in place of what has its name. That becomes a text of its own: it is a piece of a path, which
+// with the links on it may be forty times as long as a path can be.
 func (n *node) set(e *entry) {
 	if n.entries == nil {
 		n.entries = map[string]*entry{}
 	}
+	if old, ok := n.entries[e.name]; ok {
+		e.name = old.name
+	} else {
+		e.name = strings.Clone(e.name)
+	}
 	n.entries[e.name] = e
+	n.most = max(n.most, len(n.entries))
+}
+
+// unset takes the entry of a name out of dir's entries.
+func (n *node) unset(name string) {
+	delete(n.entries, name)
+	n.entries, n.most = shrunk(n.entries, n.most)
+}
+
+// shrunk returns m, or a copy of it when it has had many times as much in it: a map never becomes smaller, and what a guest
+// has deleted would count nowhere. most is how much it has had.
+func shrunk[K comparable, V any](m map[K]V, most int) (map[K]V, int) {
+	const few = 64
+	if most <= few || len(m) > most/4 {
+		return m, most
+	}
+	if len(m) == 0 {
+		return nil, 0
+	}
+	smaller := make(map[K]V, len(m))
+	maps.Copy(smaller, m)
+	return smaller, len(m)
 }
 
 // cost returns how many names a new entry of dir under name takes: none when the shared one there was removed, which paid.
@@ -28,7 +60,7 @@ func (f *FS) enter(dir *node, name string, n *node) {
 	dir.order = append(dir.order, e)
 	n.pinned = true
 	if n.kind == Directory {
-		n.parent, n.name = dir, name
+		n.parent, n.name = dir, e.name
 	}
 	f.touch(dir)
 }
@@ -62,11 +94,12 @@ func (f *FS) leave(dir *node, name string) {
 	}
 	if e.seq == 0 {
 		e.node.slot = false
+		f.slots--
 	}
 	if hides {
 		dir.set(&entry{name: name, charged: true})
 	} else {
-		delete(dir.entries, name)
+		dir.unset(name)
 	}
 	f.touch(dir)
 }
@@ -117,7 +150,7 @@ func (f *FS) bury(dir *node) {
 			f.names--
 		}
 	}
-	dir.entries, dir.order, dir.gone, dir.dead = nil, nil, 0, true
+	dir.entries, dir.most, dir.order, dir.gone, dir.dead = nil, 0, nil, 0, true
 }
 
 // Entry is a name in a directory.

@@ -28,6 +28,10 @@ type Limits struct {
 	Reserve func(bytes int64) bool
 }
 
+// maxSlots is how many shared files and directories may be pinned when another is opened, or something in them changed: it is kept
+// in memory with all directories that it is in, and those count as no names.
+const maxSlots = 16 << 10
+
 // reserveStep is how much memory is reserved at once, at least.
 const reserveStep = 1 << 20
 
@@ -40,12 +44,16 @@ type FS struct {
 	limits Limits
 	clock  func() time.Time
 
+	// Ended reports whether the call is over; nil says no. A long path ends with EINTR then.
+	Ended func() bool
+
 	root      *node
 	rootTimes bool // root has its times
 	looked    bool
 	bytes     int64 // in pages and targets of symbolic links
 	reserved  int64 // bytes that Limits.Reserve gave
 	names     int   // entries that are charged
+	slots     int   // shared files and directories that are pinned
 	inodes    uint64
 	opened    map[*node]struct{} // files with open Content
 }
@@ -107,8 +115,8 @@ func (f *FS) left(dir *node) bool {
 // Used returns how many bytes and names the private layer holds.
 func (f *FS) Used() (bytes int64, names int) { return f.bytes, f.names }
 
-// room reports whether n more names may be made.
-func (f *FS) room(n int) bool { return f.names+n <= f.limits.Names }
+// room reports whether n more names may be made, in whatever directory.
+func (f *FS) room(n int) bool { return f.names+n <= f.limits.Names && f.slots < maxSlots }
 
 // charge takes n bytes of the limit, and reports false when there are not as many left.
 func (f *FS) charge(n int64) bool {

@@ -1,5 +1,7 @@
 package vfs
 
+import "strings"
+
 // Kind is what a name leads to.
 type Kind uint8
 
@@ -40,10 +42,12 @@ type node struct {
 	size    int64
 	through int64            // so many bytes from the start are the shared file's where no page lies over them
 	pages   map[int64][]byte // by number
+	written int              // the most pages there were since the map was made
 	content Content          // the shared file, once it was read
 
 	// Of a directory.
 	entries map[string]*entry
+	most    int      // the most there were since the map was made
 	order   []*entry // the private ones, by seq; some gone
 	gone    int      // how many
 	seq     uint64   // of the last private entry
@@ -129,8 +133,11 @@ func (f *FS) pin(n *node) *node {
 	if e, ok := dir.entries[n.name]; ok && e.node != nil {
 		return e.node
 	}
-	n.parent, n.pinned, n.slot = dir, true, true
-	dir.set(&entry{name: n.name, node: n})
+	e := &entry{name: n.name, node: n}
+	dir.set(e)
+	n.parent, n.name, n.pinned, n.slot = dir, e.name, true, true
+	f.slots++
+	n.lower = strings.Clone(n.lower)
 	return n
 }
 
@@ -140,8 +147,9 @@ func (f *FS) unpin(n *node) {
 		if e := n.parent.entries[n.name]; e.charged {
 			return
 		}
-		delete(n.parent.entries, n.name)
+		n.parent.unset(n.name)
 		n.pinned, n.slot = false, false
+		f.slots--
 		n = n.parent
 	}
 }
@@ -190,10 +198,10 @@ func (f *FS) forget(n *node) {
 	if n.nlink > 0 || n.refs > 0 {
 		return
 	}
-	for i, p := range n.pages {
+	for _, p := range n.pages {
 		f.bytes -= int64(cap(p))
-		delete(n.pages, i)
 	}
+	n.pages, n.written = nil, 0
 	f.bytes -= int64(len(n.target))
 	n.target = ""
 	f.letGo(n)

@@ -32,15 +32,18 @@ func (f *FS) open(n *node) *Handle {
 //
 // Errors: those of a path; ENOENT: there is nothing, or its directory was removed; EEXIST: there is something; EISDIR: a directory, to
 // write to or to create, or a slash after a name to create; ENOTDIR: no directory; ELOOP: a symbolic link that is not to be
-// followed; EINVAL: Create and Directory; ENOSPC; EINTR.
+// followed; EINVAL: Create and Directory; ENOSPC, also when so many shared files are open, in so many directories; EINTR.
 func (f *FS) Open(ctx context.Context, at *Handle, path string, m Mode) (*Handle, Errno) {
 	p, errno := f.lookUp(at.n, path, m)
 	if errno != OK {
 		return nil, errno
 	}
 	n := p.node
-	if n == nil {
+	switch {
+	case n == nil:
 		n = f.make(p, Regular)
+	case !n.pinned && f.slots >= maxSlots:
+		return nil, ENOSPC
 	}
 	h := f.open(n)
 	if m.Truncate {

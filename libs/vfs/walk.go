@@ -47,6 +47,7 @@ const scheme = "faasm:/"
 //   - ENOTCAPABLE: it leads out of base, or is absolute, or a link on it is
 //   - ENOTDIR: base, or something on it that is not its end, is no directory
 //   - ELOOP: there are more than MaxLinks links on it
+//   - EINTR: the call ended
 func (f *FS) walk(base *node, path string, how follow) (place, Errno) {
 	if errno := valid(path); errno != OK {
 		return place{}, errno
@@ -66,7 +67,10 @@ func (f *FS) walk(base *node, path string, how follow) (place, Errno) {
 	var room [16]*node
 	above := append(room[:0], base) // the directories from base to where we are
 	links := 0
-	for {
+	for names := 1; ; names++ {
+		if names%64 == 0 && f.Ended != nil && f.Ended() { // with links there may be eighty thousand
+			return place{}, EINTR
+		}
 		name, rest, slash := next(path)
 		here := above[len(above)-1]
 		switch {

@@ -92,6 +92,10 @@ func (s *System) readStdin(v *iovecs) (uint32, Errno) {
 			s.stdinPos = from
 			return 0, EFAULT
 		}
+		if i > 0 && s.interrupted() { // each may be short enough not to ask
+			s.stdinPos = from
+			return 0, EINTR
+		}
 		n := min(len(b), len(s.Stdin)-s.stdinPos)
 		if !s.Copy(b[:n], s.Stdin[s.stdinPos:][:n]) {
 			s.stdinPos = from
@@ -111,6 +115,9 @@ func (s *System) readFile(v *iovecs, f *file, pos int64) (total uint32, _ Errno)
 		b, ok := v.buffer(i)
 		if !ok { // this very read changed the list
 			return 0, EFAULT
+		}
+		if i > 0 && s.interrupted() {
+			return 0, EINTR
 		}
 		n, errno := f.handle.ReadAt(s.ctx(), b, pos)
 		if errno != vfs.OK {
@@ -187,7 +194,7 @@ func (s *System) FdWrite(mem guest.Memory, fd, iovs, iovsLen, nwritten uint32) E
 		}
 		for i := range v.len() {
 			b, _ := v.buffer(i)
-			if !out.add(b, s.Copy) {
+			if i > 0 && s.interrupted() || !out.add(b, s.Copy) {
 				return EINTR
 			}
 		}
@@ -200,6 +207,9 @@ func (s *System) FdWrite(mem guest.Memory, fd, iovs, iovsLen, nwritten uint32) E
 func (s *System) writeFile(v *iovecs, f *file, pos int64) (total uint32, _ Errno) {
 	for i := range v.len() {
 		b, _ := v.buffer(i)
+		if i > 0 && s.interrupted() {
+			return 0, EINTR
+		}
 		n, errno := f.handle.WriteAt(s.ctx(), b, pos)
 		if errno != vfs.OK && (total == 0 || errno == vfs.EINTR) {
 			return 0, errnoOf(errno)

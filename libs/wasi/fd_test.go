@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"testing"
 
@@ -183,4 +184,43 @@ func TestFdCloseAndRenumber(t *testing.T) {
 	if len(s.Stdout.Bytes()) != 0 || string(s.Stderr.Bytes()) != "??" {
 		t.Errorf("stdout %q, stderr %q", s.Stdout.Bytes(), s.Stderr.Bytes())
 	}
+}
+
+// A list of buffers ends with the call, however short each of them is.
+func TestAListOfBuffersEndsWithTheCall(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := &System{Ctx: ctx, Stdin: []byte("shoal"), Stdout: NewLog(100)}
+	mem := make(guest.Memory, 100)
+	put(t, mem, 0, words(32, 2, 34, 2))
+	if errno := s.FdRead(mem, 0, 0, 2, 40); errno != EINTR {
+		t.Errorf("a read: %s", errno)
+	}
+	if errno := s.FdWrite(mem, 1, 0, 2, 40); errno != EINTR {
+		t.Errorf("a write: %s", errno)
+	}
+	hole(t, s, mem)
+	for name, errno := range map[string]Errno{
+		"a read": s.FdRead(mem, 4, 0, 2, 40), "a read at an offset": s.FdPread(mem, 4, 0, 2, 7, 40),
+		"a write": s.FdWrite(mem, 4, 0, 2, 40), "a write at an offset": s.FdPwrite(mem, 4, 0, 2, 7, 40),
+	} {
+		if errno != EINTR {
+			t.Errorf("%s of a file: %s", name, errno)
+		}
+	}
+}
+
+// hole opens a file of nothing but zeros as descriptor 4.
+func hole(t *testing.T, s *System, mem guest.Memory) {
+	t.Helper()
+	ctx := s.Ctx
+	s.Ctx = nil
+	mem.Write(60, []byte("hole"))
+	if errno := s.PathOpen(mem, firstPreopen, 0, 60, 4, OpenCreate, rightsFile, 0, 0, 64); errno != ESUCCESS {
+		t.Fatal(errno)
+	}
+	if errno := s.FdFilestatSetSize(4, 1<<20); errno != ESUCCESS {
+		t.Fatal(errno)
+	}
+	s.Ctx = ctx
 }

@@ -40,6 +40,7 @@ func errnoOf(e vfs.Errno) Errno { return errnos[e] }
 func (s *System) tree() *vfs.FS {
 	if s.files == nil {
 		s.files = vfs.New(s.Shared, s.FileLimits, s.Now)
+		s.files.Ended = s.interrupted
 	}
 	return s.files
 }

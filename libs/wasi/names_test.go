@@ -2,9 +2,12 @@ package wasi
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/shoal-run/shoal/libs/guest"
 )
 
 // two calls a function of two paths.
@@ -294,5 +297,19 @@ func TestLookedAndLeft(t *testing.T) {
 		b.Close()
 		b.want(name+", closed: looked", b.Looked(), c.looked)
 		b.want(name+", closed: left", b.LeftFiles(), c.left)
+	}
+}
+
+// A long path ends with the call: with the links on it, resolving it may take seconds.
+func TestALongPathEndsWithTheCall(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &System{Ctx: ctx}
+	mem := guest.Memory(strings.Repeat("./", 100) + strings.Repeat("\x00", filestatSize))
+	if errno := s.PathFilestatGet(mem, firstPreopen, 0, 0, 200, 200); errno != ESUCCESS {
+		t.Fatal(errno)
+	}
+	cancel()
+	if errno := s.PathFilestatGet(mem, firstPreopen, 0, 0, 200, 200); errno != EINTR {
+		t.Errorf("%s, want EINTR", errno)
 	}
 }

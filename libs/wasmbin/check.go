@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/shoal-run/shoal/bus/faas"
 )
@@ -91,6 +92,7 @@ func invalid(format string, args ...any) error {
 
 func (m *Module) checkImports(info *Info, host Host) error {
 	var unknown []Import
+	missing := missing{types: map[[2]string]FuncType{}}
 	info.Imports = make([]faas.Import, 0, len(m.Imports))
 	for _, in := range m.Imports {
 		if in.Kind != Func {
@@ -98,9 +100,8 @@ func (m *Module) checkImports(info *Info, host Host) error {
 		}
 		params, results, ok := host.types(in.Module, in.Name)
 		if !ok && host.AllowUnknown {
-			if t := m.Types[in.Type]; !t.linkable() {
-				return invalid("import %s.%s has the type %s: a host function has up to %d numbers as parameters and one as result",
-					printable(in.Module), printable(in.Name), t, maxHostParams)
+			if err := missing.add(in, m.Types[in.Type]); err != nil {
+				return err
 			}
 			info.Imports = append(info.Imports, faas.Import{Module: in.Module, Name: in.Name, Missing: true})
 			continue
@@ -117,6 +118,37 @@ func (m *Module) checkImports(info *Info, host Host) error {
 	}
 	if len(unknown) > 0 {
 		return unknownImports(unknown, host)
+	}
+	return nil
+}
+
+// maxMissing is how long the names of all imports that are not there may be together, in bytes: they become part of what every
+// worker and gateway knows of the function.
+const maxMissing = 64 << 10
+
+// missing are the imports that the host does not have and a guest may have all the same.
+type missing struct {
+	types map[[2]string]FuncType
+	size  int // of their names
+}
+
+// add takes one, or says why no host function could be linked to it. Its name is shown to people, and was the guest's to choose.
+func (s *missing) add(in Import, t FuncType) error {
+	name := printable(in.Module) + "." + printable(in.Name)
+	if !t.linkable() {
+		return invalid("import %s has the type %s: a host function has up to %d numbers as parameters and one as result", name, t, maxHostParams)
+	}
+	if strings.ContainsFunc(in.Module+in.Name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return invalid("import %s: a name that the host interface does not have may be of letters, digits, signs and spaces only", name)
+	}
+	key := [2]string{in.Module, in.Name}
+	was, twice := s.types[key]
+	if twice && !was.equal(t.Params, t.Results) {
+		return invalid("import %s has the types %s and %s", name, was, t)
+	}
+	s.types[key] = t
+	if s.size += len(in.Module) + len(in.Name); s.size > maxMissing {
+		return invalid("the names of imports that the host interface does not have are longer than %s together", faas.Size(maxMissing))
 	}
 	return nil
 }

@@ -186,6 +186,16 @@ func TestUnknownImportsAllowed(t *testing.T) {
 	if _, err := Check(mustParse(t, importing([][]byte{rw}, importFunc("env", "__faasm_read_input", 0))), host); err == nil {
 		t.Error("a known import may have any type")
 	}
+	long := strings.Repeat("x", 40_000)
+	for want, imports := range map[string][][]byte{
+		"letters, digits":   {importFunc("env", "tea\x1b[2Jpot", 1)},
+		"has the types":     {importFunc("env", "teapot", 0), importFunc("env", "teapot", 1)},
+		"longer than 64KiB": {importFunc("env", long, 1), importFunc("x", long, 1)},
+	} {
+		if _, err := Check(mustParse(t, importing([][]byte{rw, fn(nil, nil)}, imports...)), host); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
 }
 
 func TestPrintable(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/files/cache"
 	"github.com/shoal-run/shoal/libs/telemetry"
@@ -43,26 +44,26 @@ func (w *Worker) shared(j *job, p *pool) (vfs.Shared, *faas.Error) {
 	return nil, faas.Errorf(faas.NoCapacity, "worker %s does not know what files %s has: %s", w.id, j.call.Name, pathless(err))
 }
 
-// suit has the initialisers of p's next Faaslets find shared. What others made of other files is given up: ready Faaslets, and
-// the image. It changes nothing when they are the same, or when the initialisers did not look for any.
-func (p *pool) suit(shared vfs.Shared) {
+// suit has the initialisers of p's next Faaslets find shared, and returns their setup: by when a call takes one, another call
+// may have brought p other files. What others made of other files is given up: ready Faaslets, and the image, also an empty
+// one, as an initialiser that fills it may have looked at the files before. It changes nothing when they are the same, or when the
+// initialisers did not look for any.
+func (p *pool) suit(shared vfs.Shared) *faaslet.Setup {
 	p.mu.Lock()
 	old := p.set
 	if !p.files || p.closed || sameFiles(old.Shared, shared) || old.Image.Taken() && !old.Image.Looked() {
 		p.mu.Unlock()
-		return
+		return old
 	}
 	set := *old
-	set.Shared = shared
-	if old.Image.Looked() {
-		set.Image = p.w.imageOf(p.fn, p.key.version, p.module)
-		old.Image.Close()
-	}
+	set.Shared, set.Image = shared, p.w.imageOf(p.fn, p.key.version, p.module)
+	old.Image.Close()
 	p.set = &set
 	stale := p.ready
 	p.ready = nil
 	p.mu.Unlock()
 	closeAll(stale)
+	return &set
 }
 
 // suitNow is suit with the files that there are now.

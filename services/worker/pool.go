@@ -194,12 +194,12 @@ func (p *pool) enter(fn faas.Function, ahead bool) bool {
 	return true
 }
 
-// take returns a Faaslet for one call: a ready one, or a new one, and notes in r how it came to be. Preconditions: the
-// caller is between acquire and put.
-func (p *pool) take(ctx context.Context, r *faas.Result) (lent, *faas.Error) {
+// take returns a Faaslet with that setup for one call: a ready one, or a new one, and notes in r how it came to be. Ready ones
+// have the pool's own, which may be another by now. Preconditions: the caller is between acquire and put.
+func (p *pool) take(ctx context.Context, set *faaslet.Setup, r *faas.Result) (lent, *faas.Error) {
 	p.mu.Lock()
-	l := lent{set: p.set, keep: p.keep}
-	if n := len(p.ready); n > 0 {
+	l := lent{set: set, keep: p.keep}
+	if n := len(p.ready); n > 0 && p.set == set {
 		l.f = p.ready[n-1].f
 		p.ready[n-1] = ready{}
 		p.ready = p.ready[:n-1]

@@ -71,6 +71,7 @@ type Cache struct {
 	opened  list.List         // of *entry with a descriptor, the longest unused first
 	size    int64             // of all entries, in bytes, those that are being fetched included
 	unheld  int64             // of those that are idle
+	held    map[string]int64  // by tenant: of those that are not
 	pending int               // fetches
 	turns   map[string]*turns // by tenant: of those that fetch
 	serial  uint64            // of the last file that was made
@@ -108,7 +109,7 @@ func New(cfg Config) *Cache {
 	if cfg.create == nil {
 		cfg.create = os.OpenFile
 	}
-	c := &Cache{cfg: cfg, entries: map[key]*entry{}, turns: map[string]*turns{}, slots: make(chan struct{}, fetches)}
+	c := &Cache{cfg: cfg, entries: map[key]*entry{}, turns: map[string]*turns{}, held: map[string]int64{}, slots: make(chan struct{}, fetches)}
 	c.alive, c.end = context.WithCancel(context.Background())
 	return c
 }
@@ -159,7 +160,7 @@ func (c *Cache) quick(k key) *handle {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[k]
-	if e == nil || e.opened == nil {
+	if e == nil || e.opened == nil || e.idle != nil && !c.mayHold(k.tenant, e.size) {
 		return nil
 	}
 	c.hold(e)
@@ -182,7 +183,7 @@ func (c *Cache) take(k key, f faas.File) (e *entry, mine bool, err error) {
 	}
 	if e = c.entries[k]; e == nil {
 		mine = true
-		if gone, err = c.makeRoom(f.Size); err != nil {
+		if gone, err = c.makeRoom(k.tenant, f.Size); err != nil {
 			return nil, false, err
 		}
 		if t := c.turns[k.tenant]; c.pending >= maxFetches || t != nil && t.pending >= maxFetches/2 {
@@ -195,9 +196,12 @@ func (c *Cache) take(k key, f faas.File) (e *entry, mine bool, err error) {
 		}
 		c.entries[k] = e
 		c.size += f.Size
+		c.held[k.tenant] += f.Size
 		c.pending++
 		c.turnsOf(k.tenant).pending++
 		c.wg.Go(func() { c.fill(e) })
+	} else if e.idle != nil && !c.mayHold(k.tenant, e.size) {
+		return nil, false, c.noRoom(e.size)
 	}
 	c.hold(e)
 	e.refs++
@@ -220,12 +224,28 @@ func (c *Cache) turnsOf(tenant string) *turns {
 	return t
 }
 
-// makeRoom forgets idle entries until size bytes more are within the limit, and returns them: the caller erases them when
-// it has left mu. Preconditions: mu is held.
-func (c *Cache) makeRoom(size int64) (gone []*entry, err error) {
-	if held := c.size - c.unheld; held+size > c.cfg.Max {
-		return nil, faas.Errorf(faas.NoCapacity, "no room for a shared file of %s: this worker keeps %s, of which %s are in use",
-			faas.Size(size), faas.Size(c.cfg.Max), faas.Size(held)).Hint("the limit is the worker's files-cache")
+// share is how many times what is not in use a tenant's files may have that are: alone 80 %, two 44 % each, and there is always
+// something left for the next one, as of images.
+const share = 4
+
+// mayHold reports whether a tenant may have size bytes more in use. Its first file may be as large as there is room.
+// Preconditions: mu is held.
+func (c *Cache) mayHold(tenant string, size int64) bool {
+	left := c.cfg.Max - (c.size - c.unheld) - size
+	own := c.held[tenant]
+	return left >= 0 && (own == 0 || own+size <= share*left)
+}
+
+func (c *Cache) noRoom(size int64) error {
+	return faas.Errorf(faas.NoCapacity, "no room for a shared file of %s: this worker keeps %s, of which %s are in use, and the tenant has its share of them",
+		faas.Size(size), faas.Size(c.cfg.Max), faas.Size(c.size-c.unheld)).Hint("the limit is the worker's files-cache")
+}
+
+// makeRoom forgets idle entries until size bytes more of a tenant are within the limit, and returns them: the caller erases them
+// when it has left mu. Preconditions: mu is held.
+func (c *Cache) makeRoom(tenant string, size int64) (gone []*entry, err error) {
+	if !c.mayHold(tenant, size) {
+		return nil, c.noRoom(size)
 	}
 	for c.size+size > c.cfg.Max {
 		gone = append(gone, c.idle.Front().Value.(*entry))
@@ -267,6 +287,7 @@ func (c *Cache) release(e *entry) {
 	if last && !e.gone {
 		e.idle = c.idle.PushBack(e)
 		c.unheld += e.size
+		c.unhold(e)
 	}
 	if last = last && e.gone; last {
 		c.undescribe(e)
@@ -292,6 +313,14 @@ func (c *Cache) drop(e *entry) {
 	e.gone = true
 	delete(c.entries, e.key)
 	c.size -= e.size
+	c.unhold(e)
+}
+
+// unhold says that e is not in use any more, or not the Cache's. Preconditions: mu is held.
+func (c *Cache) unhold(e *entry) {
+	if c.held[e.tenant] -= e.size; c.held[e.tenant] == 0 {
+		delete(c.held, e.tenant)
+	}
 }
 
 // remove takes an idle entry out of the Cache; the caller erases it. Preconditions: mu is held.
@@ -306,6 +335,7 @@ func (c *Cache) hold(e *entry) {
 		c.idle.Remove(e.idle)
 		e.idle = nil
 		c.unheld -= e.size
+		c.held[e.tenant] += e.size
 	}
 }
 

@@ -171,7 +171,7 @@ func TestEmpty(t *testing.T) {
 // What is open stays, the longest unused of the rest makes way, and what can't fit is refused.
 func TestMax(t *testing.T) {
 	s := newStore(6)
-	c, dir := newCache(t, s, 3500)
+	c, dir := newCache(t, s, 3800)
 	held := open(t, c, 0)
 	open(t, c, 1).Close()
 	open(t, c, 2).Close()
@@ -369,4 +369,42 @@ func TestYoung(t *testing.T) {
 		t.Fatalf("a young one: %v after %d tries", err, tries)
 	}
 	h.Close()
+}
+
+// A tenant that has many files open leaves others some room, also by opening again what it had open before.
+func TestTenantsShareTheRoom(t *testing.T) {
+	s := newStore(10)
+	s.objects["you/"+fileOf(body(0)).Digest] = body(0)
+	c, _ := newCache(t, s, 10_000)
+	for i := range 10 { // all of it is theirs, and nothing is open
+		h, err := c.Open(t.Context(), "me", fileOf(body(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Close()
+	}
+	var open []vfs.Content
+	for i := range 10 {
+		h, err := c.Open(t.Context(), "me", fileOf(body(i)))
+		if err == nil {
+			open = append(open, h)
+		} else if faas.CodeOf(err) != faas.NoCapacity {
+			t.Error(err)
+		}
+	}
+	if len(open) != 8 {
+		t.Errorf("one tenant has %d of 10 open, want 8", len(open))
+	}
+	h, err := c.Open(t.Context(), "you", fileOf(body(0)))
+	if err != nil {
+		t.Fatalf("another tenant: %v", err)
+	}
+	for _, h := range append(open, h) {
+		h.Close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.held) != 0 {
+		t.Errorf("%v are held by nobody", c.held)
+	}
 }

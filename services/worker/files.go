@@ -139,7 +139,10 @@ func FilesIn(dir string, bucket *files.Bucket, view *files.View, max faas.Size, 
 	s.meters.Gauge("shoal.files.cache.max", "By", "what they may take", func() int64 { return s.cache.Stats().Max })
 	s.meters.Gauge("shoal.files.descriptors", "", "descriptors of them that are open", func() int64 { return int64(s.cache.Stats().Descriptors) })
 	s.meters.Gauge("shoal.files.tenants", "", "tenants whose shared files are followed", func() int64 { return int64(view.Len()) })
-	s.Reader = files.NewReader(view, &toldContents{Contents: s.cache, log: log})
+	s.Reader = files.NewReader(view, &toldContents{
+		Contents: s.cache, log: log,
+		failed: metrics.CountersOf(s.meters, "shoal.files.opens.failed", "opens of shared files that a guest was answered EIO, by why", "code", faas.Codes()),
+	})
 	return s
 }
 
@@ -149,11 +152,12 @@ func (s *StoredFiles) Close() {
 	s.meters.Close()
 }
 
-// toldContents logs why contents can't be opened: a guest has only a number for it.
+// toldContents counts and logs why contents can't be opened: a guest has only a number for it.
 type toldContents struct {
 	files.Contents
-	log  *slog.Logger
-	last atomic.Int64 // when something was logged, in Unix seconds: it is once in one at most
+	failed metrics.Counters[faas.Code]
+	log    *slog.Logger
+	last   atomic.Int64 // when something was logged, in Unix seconds: it is once in one at most
 }
 
 // Open implements files.Contents.
@@ -162,6 +166,7 @@ func (t *toldContents) Open(ctx context.Context, tenant string, f faas.File) (vf
 	if err == nil || ctx.Err() != nil {
 		return c, err
 	}
+	t.failed.Of(faas.CodeOf(err)).Add()
 	now := time.Now().Unix()
 	if last := t.last.Load(); now > last && t.last.CompareAndSwap(last, now) {
 		t.log.Warn("shared file not opened", "tenant", tenant, "file", f.Path, telemetry.KeyErr, err)

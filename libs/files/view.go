@@ -26,7 +26,8 @@ type View struct {
 	alive context.Context // of the followers: until Run ends
 	end   context.CancelFunc
 
-	tenants sync.Map // of string to *follower; written under mu
+	tenants sync.Map     // of string to *follower; written under mu
+	told    atomic.Int64 // when away last logged, in Unix seconds
 
 	mu        sync.Mutex
 	count     int // of tenants

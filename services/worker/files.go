@@ -146,6 +146,13 @@ func FilesIn(dir string, bucket *files.Bucket, view *files.View, max faas.Size, 
 	return s
 }
 
+// GiveWay has contents that nobody has open make way for a and p when the disk is full: tenants choose what files they
+// have, and without modules no function runs. Preconditions: nothing was opened of a and p yet.
+func (s *StoredFiles) GiveWay(a *StoredArtefacts, p *StoredProtos) {
+	a.Cache.Spare(s.cache.DropIdle)
+	p.cache.Spare(s.cache.DropIdle)
+}
+
 // Close lets go of every file. It may be called more than once.
 func (s *StoredFiles) Close() {
 	s.cache.Close()

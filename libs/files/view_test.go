@@ -186,6 +186,9 @@ func TestViewOfAnotherIndex(t *testing.T) {
 	for i := range 5 {
 		put(t, s, fmt.Sprint("f", i), "x")
 	}
+	if s.Revision("me") == 0 {
+		t.Error("the last write is not remembered")
+	}
 	srv.Close()
 	srv = serve(t, natsd.Config{Listen: strings.TrimPrefix(url, "nats://")})
 	other := open(t, "", srv.InProcess())
@@ -195,6 +198,14 @@ func TestViewOfAnotherIndex(t *testing.T) {
 		n, _ := tree.Len()
 		return err == nil && n == 1
 	}, "the view kept the old index")
+	// No worker comes to the revisions of the old one any more: calls must not wait for them.
+	if rev := s.Revision("me"); rev != 0 {
+		t.Errorf("calls must see revision %d of an index that is gone", rev)
+	}
+	put(t, s, "newer", "z")
+	if s.Revision("me") == 0 {
+		t.Error("a write to the new index is not remembered")
+	}
 }
 
 // A tenant that nobody asks for is let go, and found again.

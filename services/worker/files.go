@@ -43,26 +43,22 @@ func (w *Worker) shared(j *job, p *pool) (vfs.Shared, *faas.Error) {
 	return nil, faas.Errorf(faas.NoCapacity, "worker %s does not know what files %s has: %s", w.id, j.call.Name, pathless(err))
 }
 
-// suit has the initialisers of p's next Faaslets find shared. What others made of other files is given up: ready Faaslets, and
-// the image. It changes nothing when they are the same, or when the initialisers did not look for any.
-func (p *pool) suit(shared vfs.Shared) {
-	p.mu.Lock()
+// suit has the initialisers of p's next Faaslets find shared. What others made, or are about to make, of other files is given
+// up: ready Faaslets, which the caller closes when it has left mu, and the image, which one whose initialiser still runs
+// would fill. It changes nothing when they are the same, or when the initialisers did not look for any. Preconditions: mu is
+// held.
+func (p *pool) suit(shared vfs.Shared) (stale []ready) {
 	old := p.set
 	if !p.files || p.closed || sameFiles(old.Shared, shared) || old.Image.Taken() && !old.Image.Looked() {
-		p.mu.Unlock()
-		return
+		return nil
 	}
 	set := *old
 	set.Shared = shared
-	if old.Image.Looked() {
-		set.Image = p.w.imageOf(p.fn, p.key.version, p.module)
-		old.Image.Close()
-	}
+	set.Image = p.w.imageOf(p.fn, p.key.version, p.module)
+	old.Image.Close()
 	p.set = &set
-	stale := p.ready
-	p.ready = nil
-	p.mu.Unlock()
-	closeAll(stale)
+	stale, p.ready = p.ready, nil
+	return stale
 }
 
 // suitNow is suit with the files that there are now.
@@ -71,10 +67,14 @@ func (p *pool) suitNow(ctx context.Context) error {
 		return nil
 	}
 	shared, err := p.w.cfg.Files.For(ctx, p.key.name.Tenant, 0)
-	if err == nil {
-		p.suit(shared)
+	if err != nil {
+		return err
 	}
-	return err
+	p.mu.Lock()
+	stale := p.suit(shared)
+	p.mu.Unlock()
+	closeAll(stale)
+	return nil
 }
 
 // sameFiles reports whether a and b, which may be nil, have the same files.

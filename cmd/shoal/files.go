@@ -228,7 +228,7 @@ func (a *app) runFilesGet(ctx context.Context, from filePath, to string) error {
 	defer client.Close()
 	opened, err := client.GetFile(ctx, from.tenant, from.path)
 	if err != nil {
-		return err
+		return orDirectory(ctx, client, from, err, "get its files one by one; shoal files ls "+from.String()+"/ has them")
 	}
 	defer opened.Body.Close()
 	if to == "" {
@@ -347,6 +347,7 @@ func (a *app) removeFiles(ctx context.Context, names []filePath, below bool) err
 		}
 		for _, n := range all {
 			if err = client.RemoveFile(ctx, n.tenant, n.path); err != nil {
+				err = orDirectory(ctx, client, n, err, "-r deletes all that is in it")
 				break
 			}
 			removed = append(removed, n.String())
@@ -364,6 +365,18 @@ func (a *app) removeFiles(ctx context.Context, names []filePath, below bool) err
 		}
 	}
 	return err
+}
+
+// orDirectory returns err, or where that says that there is no file n, and n is a directory, that it is, and what to do.
+func orDirectory(ctx context.Context, client *apiclient.Client, n filePath, err error, fix string) error {
+	if faas.CodeOf(err) != faas.NotFound {
+		return err
+	}
+	in, lerr := client.Files(ctx, n.tenant, n.path+"/")
+	if lerr != nil || len(in) == 0 {
+		return err
+	}
+	return faas.Errorf(faas.NotFound, "%s is a directory: files in it: %d", n, len(in)).Hint(fix)
 }
 
 // expand returns what n stands for: itself, or with below, when it is a directory, all that is in it.

@@ -86,21 +86,30 @@ func TestReadmeFunctions(t *testing.T) {
 	}
 }
 
-// A CMake project configures and builds with the toolchain file of the SDK, as it lies in the tree.
-func TestCMakeProject(t *testing.T) {
-	testenv.Long(t, "builds guests")
-	testenv.Need(t, testenv.Clang, testenv.CMake)
+// cmake configures and builds a project with the toolchain file of the SDK, as it lies in the tree, and returns where.
+func cmake(t *testing.T, project string) string {
+	t.Helper()
 	toolchain, err := filepath.Abs(filepath.Join(sdkDir, "c", "cmake", "wasm32-wasi.cmake"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	said := command(t, "testdata/cmake", nil, "cmake", "-S", ".", "-B", out, "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_TOOLCHAIN_FILE="+toolchain)
+	said := command(t, project, nil, "cmake", "-S", ".", "-B", out, "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_TOOLCHAIN_FILE="+toolchain)
 	said += command(t, out, nil, "cmake", "--build", ".")
 	if strings.Contains(strings.ToLower(said), "warning") {
 		t.Errorf("cmake says\n%s", said)
 	}
+	return out
+}
+
+// A CMake project builds, one that has no C++ too.
+func TestCMakeProject(t *testing.T) {
+	testenv.Long(t, "builds guests")
+	testenv.Need(t, testenv.Clang, testenv.CMake)
+	out := cmake(t, "testdata/cmake")
 	s := framework.Start(t, standalone.Config{})
+	s.Deploy(t, "t/c", read(t, filepath.Join(cmake(t, "testdata/cmake/c"), "hello.wasm")))
+	greets(t, s, "t/c")
 	for _, name := range []string{"hello", "thrower"} {
 		s.Deploy(t, "t/"+name, read(t, filepath.Join(out, name+".wasm")))
 		greets(t, s, "t/"+name)

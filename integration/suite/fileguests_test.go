@@ -3,6 +3,7 @@ package suite
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/shoal-run/shoal/bus/faas"
@@ -87,5 +88,30 @@ func TestInitialisersNeedSharedFiles(t *testing.T) {
 	file(t, s, http.MethodPut, "t/data/greeting", []byte("here"))
 	if a := s.Call(t, "t/needs", nil); a.Err != nil || string(a.Body) != "here" {
 		t.Errorf("with its file: %q, %v", a.Body, a.Err)
+	}
+}
+
+// Files that are put while an initialiser reads the old ones are what later calls find in their initialisers, and nothing is
+// kept of the old ones for them.
+func TestFilesPutDuringInitialiser(t *testing.T) {
+	s := start(t, standalone.Config{})
+	file(t, s, http.MethodPut, "t/data/greeting", []byte("old"))
+	const spin = `(local $n i64) (call $load) (local.set $n (i64.const 1500000000))
+	  (loop $l (local.set $n (i64.sub (local.get $n) (i64.const 1))) (br_if $l (i64.ne (local.get $n) (i64.const 0))))`
+	s.Deploy(t, "t/slow", wasm(t, fmt.Sprintf(watReads, spin, "")))
+	first := make(chan framework.Answer, 1)
+	go func() { first <- s.Call(t, "t/slow", nil) }()
+	testenv.Eventually(t, enough, func() bool {
+		a := s.Must(t, framework.Request{Method: http.MethodGet, Path: "/metrics"})
+		return strings.Contains(string(a.Body), "\nshoal_files_fetches_total{result=\"ok\"} 1\n")
+	}, "the first call does not read the file")
+	file(t, s, http.MethodPut, "t/data/greeting", []byte("new"))
+	for range 3 {
+		if a := s.Call(t, "t/slow", nil); a.Err != nil || string(a.Body) != "new" {
+			t.Errorf("a call after the put: %q, %v", a.Body, a.Err)
+		}
+	}
+	if a := <-first; a.Err != nil || string(a.Body) != "old" {
+		t.Errorf("the first call: %q, %v", a.Body, a.Err)
 	}
 }

@@ -36,7 +36,7 @@ func (f *follower) run() {
 			wait = shortest / 2
 			continue
 		}
-		f.view.cfg.Log.Warn("following the shared files of a tenant", "tenant", f.tenant, telemetry.KeyErr, err, "retry", wait)
+		f.view.away(f.tenant, err)
 		select {
 		case <-f.ctx.Done():
 			return
@@ -44,6 +44,14 @@ func (f *follower) run() {
 		case <-f.again:
 		case <-time.After(wait):
 		}
+	}
+}
+
+// away logs why a tenant can't be followed: once in a second at most, as what ails one ails all, thousands maybe.
+func (v *View) away(tenant string, err error) {
+	now := time.Now().Unix()
+	if last := v.told.Load(); now > last && v.told.CompareAndSwap(last, now) {
+		v.cfg.Log.Warn("following the shared files of a tenant, of others maybe too: trying again", "tenant", tenant, telemetry.KeyErr, err)
 	}
 }
 

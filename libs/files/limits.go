@@ -108,13 +108,13 @@ func (w *writes) note(tenant string, rev uint64) {
 	w.of.Store(tenant, write{rev, time.Now()}) // the writer has the tenant's turn: no other one is later
 }
 
-// last returns the revision of a tenant's last write, 0 when it is not remembered.
-func (w *writes) last(tenant string) uint64 {
+// last returns the revision of a tenant's last write, 0 when it is not remembered or not after since, in Unix nanoseconds.
+func (w *writes) last(tenant string, since int64) uint64 {
 	v, ok := w.of.Load(tenant)
 	if !ok {
 		return 0
 	}
-	if last := v.(write); time.Since(last.when) < rememberWrites {
+	if last := v.(write); last.when.UnixNano() > since && time.Since(last.when) < rememberWrites {
 		return last.rev
 	}
 	w.of.CompareAndDelete(tenant, v)

@@ -192,8 +192,8 @@ func (s *Store) news(ctx context.Context, tenant string, t *Tree) (*Tree, error)
 
 // tree returns what a tenant has, at least what this process has written.
 func (s *Store) tree(ctx context.Context, tenant string) (*Tree, error) {
-	t, err := s.view.At(ctx, tenant, s.writes.last(tenant))
-	if err != nil && ctx.Err() == nil && s.writes.last(tenant) > 0 { // the index may be an older one that was put back
+	t, err := s.view.At(ctx, tenant, s.lastWrite(tenant))
+	if err != nil && ctx.Err() == nil && s.lastWrite(tenant) > 0 { // the index may be an older one that was put back
 		return s.view.refresh(ctx, tenant)
 	}
 	return t, err
@@ -205,7 +205,13 @@ func (s *Store) Revision(tenant string) uint64 {
 	if s == nil {
 		return 0
 	}
-	return s.writes.last(tenant)
+	return s.lastWrite(tenant)
+}
+
+// lastWrite returns the revision of the last write that is remembered of a tenant. Revisions of an index that was replaced
+// since, by another one or an older copy, mean nothing: no View would ever come to them.
+func (s *Store) lastWrite(tenant string) uint64 {
+	return s.writes.last(tenant, s.view.restarted.Load())
 }
 
 // Stat returns a file as the index has it now; not_found when there is none.
@@ -214,7 +220,7 @@ func (s *Store) Stat(ctx context.Context, tenant, path string) (faas.File, error
 		return faas.File{}, err
 	}
 	f, rev, err := s.bucket.get(ctx, tenant, path)
-	last := s.writes.last(tenant)
+	last := s.lastWrite(tenant)
 	if code := faas.CodeOf(err); rev >= last || code != "" && code != faas.NotFound {
 		return f, err
 	}

@@ -26,7 +26,9 @@ type View struct {
 	alive context.Context // of the followers: until Run ends
 	end   context.CancelFunc
 
-	tenants sync.Map // of string to *follower; written under mu
+	tenants   sync.Map     // of string to *follower; written under mu
+	told      atomic.Int64 // when away last logged, in Unix seconds
+	restarted atomic.Int64 // when the index was last found to be another one, or an older copy, in Unix nanoseconds
 
 	mu        sync.Mutex
 	count     int // of tenants
@@ -281,6 +283,12 @@ func (f *follower) replace(all []change, high uint64, restarted bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reads++
+	if restarted {
+		now := time.Now().UnixNano()
+		if before := f.view.restarted.Swap(now); now-before > int64(time.Minute) { // of all tenants the first
+			f.view.cfg.Log.Warn("the index of shared files is another one or an older copy: what was written since is gone", "tenant", f.tenant)
+		}
+	}
 	t := f.tree.Load()
 	switch {
 	case t == nil || restarted || high > t.revision:

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,6 +186,9 @@ func TestViewOfAnotherIndex(t *testing.T) {
 	for i := range 5 {
 		put(t, s, fmt.Sprint("f", i), "x")
 	}
+	if s.Revision("me") == 0 {
+		t.Error("the last write is not remembered")
+	}
 	srv.Close()
 	srv = serve(t, natsd.Config{Listen: strings.TrimPrefix(url, "nats://")})
 	other := open(t, "", srv.InProcess())
@@ -193,6 +198,14 @@ func TestViewOfAnotherIndex(t *testing.T) {
 		n, _ := tree.Len()
 		return err == nil && n == 1
 	}, "the view kept the old index")
+	// No worker comes to the revisions of the old one any more: calls must not wait for them.
+	if rev := s.Revision("me"); rev != 0 {
+		t.Errorf("calls must see revision %d of an index that is gone", rev)
+	}
+	put(t, s, "newer", "z")
+	if s.Revision("me") == 0 {
+		t.Error("a write to the new index is not remembered")
+	}
 }
 
 // A tenant that nobody asks for is let go, and found again.
@@ -297,3 +310,51 @@ func TestViewManyFiles(t *testing.T) {
 		}
 	}
 }
+
+// What ails the index ails all tenants that are followed: the log has a line of it in a second, not one for each of
+// thousands.
+func TestViewLogsLittle(t *testing.T) {
+	srv := serve(t, natsd.Config{})
+	b := open(t, "", srv.InProcess())
+	nc, err := nats.Connect("", srv.InProcess())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteKeyValue(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var lines []time.Time
+	v := view(t, b, func(c *files.ViewConfig) {
+		c.Patience = 300 * time.Millisecond
+		c.Log = slog.New(slog.NewTextHandler(writer(func(p []byte) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			lines = append(lines, time.Now())
+			return len(p), nil
+		}), nil))
+	})
+	began := time.Now()
+	for i := range 50 {
+		v.Want(fmt.Sprint("tenant", i))
+	}
+	for range 2 { // meanwhile each has tried several times
+		if _, err := v.At(t.Context(), "tenant1", 0); faas.CodeOf(err) != faas.Unavailable {
+			t.Errorf("At: %v", err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if most := 2 + int(time.Since(began)/time.Second); len(lines) == 0 || len(lines) > most {
+		t.Errorf("%d lines, want 1 to %d", len(lines), most)
+	}
+}
+
+type writer func(p []byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }

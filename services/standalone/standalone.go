@@ -160,6 +160,7 @@ func (s *Standalone) wire(ctx context.Context) (*service.Sequence, error) {
 	protos := worker.ProtosIn(s.cfg.Data, pub, stores.Protos, 0)
 	shared := worker.FilesIn(s.cfg.Data, stores.Files, index, 0, meters, s.log)
 	s.onClose(shared.Close)
+	shared.GiveWay(artefacts, protos)
 	for i := range s.cfg.Workers {
 		name := fmt.Sprintf("worker%d", i+1)
 		calls, err := connect("shoal " + name)

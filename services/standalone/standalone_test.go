@@ -237,7 +237,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("docs/metrics.md does not have %s", m[1])
 		}
 	}
-	for _, m := range regexp.MustCompile("(?m)`(shoal_(?:worker|engine|gateway|planner|upload)_\\w*[a-z])`").FindAllSubmatch(doc, -1) {
+	for _, m := range regexp.MustCompile("(?m)`(shoal_(?:worker|engine|files|gateway|planner|upload)_\\w*[a-z])`").FindAllSubmatch(doc, -1) {
 		if !told[string(m[1])] {
 			t.Errorf("docs/metrics.md has %s, which nobody tells", m[1])
 		}

@@ -2,12 +2,16 @@ package upload_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/shoal-run/shoal/bus"
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 	"github.com/shoal-run/shoal/services/upload"
 )
 
@@ -172,6 +176,35 @@ func TestSweep(t *testing.T) {
 		}
 		if r := b.mustDeploy("a", command("new"), ""); !r.Unchanged || r.CompileMs != 0 {
 			t.Errorf("the sweep took what is in use: %+v", r)
+		}
+	}
+}
+
+// TestSweepsAreCounted defends that an operator hears of a store that is not swept any more, and of which one.
+func TestSweepsAreCounted(t *testing.T) {
+	m, err := metrics.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	b := newBench(t, func(c *upload.Config) { c.Grace, c.Metrics = time.Nanosecond, m })
+	b.stage(command("abandoned"))
+	if n, err := b.svc.Sweep(t.Context()); n != 1 || err != nil {
+		t.Fatalf("swept %d, %v", n, err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err = b.svc.Sweep(ended)
+	if err == nil || !strings.Contains(err.Error(), "sweep modules: ") || !strings.Contains(err.Error(), "sweep Proto-Faaslets: ") {
+		t.Errorf("a sweep that could not be done: %v", err)
+	}
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{
+		`shoal_upload_sweeps_total{result="ok"} 1`, `shoal_upload_sweeps_total{result="failed"} 1`, "shoal_upload_swept_total 1",
+	} {
+		if !strings.Contains(w.Body.String(), "\n"+line+"\n") {
+			t.Errorf("no line %q", line)
 		}
 	}
 }

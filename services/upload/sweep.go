@@ -33,28 +33,37 @@ func (s *Service) sweepAlways(ctx context.Context) {
 // Proto-Faaslets of versions that were replaced or removed, packs that no other version shares, contents that no shared file
 // has, and staging objects and pieces that somebody who died has left. It returns how many. Run does it from time to time.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
-	defer cancel()
-	// The order matters: an object that a deploy touches after this list is not deleted, and one that it touched before
-	// is young.
-	n := 0
-	var failed error
-	for _, store := range []*objectstore.Store{s.cfg.Store, s.cfg.Protos} {
-		swept, err := s.sweep(ctx, store)
-		n += swept
-		failed = errors.Join(failed, err)
+	type bucket struct {
+		what  string
+		sweep func(context.Context) (int, error)
+	}
+	buckets := []bucket{
+		{"modules", func(ctx context.Context) (int, error) { return s.sweep(ctx, s.cfg.Store) }},
+		{"Proto-Faaslets", func(ctx context.Context) (int, error) { return s.sweep(ctx, s.cfg.Protos) }},
 	}
 	if s.cfg.Files != nil {
-		swept, err := s.cfg.Files.Sweep(ctx, s.cfg.Grace)
-		n += swept
-		failed = errors.Join(failed, err)
+		buckets = append(buckets, bucket{"shared files", func(ctx context.Context) (int, error) { return s.cfg.Files.Sweep(ctx, s.cfg.Grace) }})
 	}
+	n := 0
+	var failed error
+	for _, b := range buckets { // each has its time: one with very much in it does not take that of the others
+		within, cancel := context.WithTimeout(ctx, sweepTimeout)
+		swept, err := b.sweep(within)
+		cancel()
+		n += swept
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("sweep %s: %w", b.what, err))
+		}
+	}
+	s.meters.swept(n, failed)
 	if n > 0 {
 		s.log.Info("swept objects that nobody uses", "objects", n)
 	}
 	return n, failed
 }
 
+// sweep is Sweep for one store. The order matters: an object that a deploy touches after the list is not deleted, and one
+// that it touched before is young.
 func (s *Service) sweep(ctx context.Context, store *objectstore.Store) (n int, err error) {
 	infos, err := store.List(ctx, "")
 	if err != nil {
@@ -83,7 +92,7 @@ func (s *Service) sweep(ctx context.Context, store *objectstore.Store) (n int, e
 			n++
 		case faas.Conflict, faas.NotFound: // somebody wants it, or was faster
 		default:
-			return n, fmt.Errorf("sweep: %w", err)
+			return n, err
 		}
 	}
 	pieces, err := store.Sweep(ctx, s.cfg.Grace)

@@ -90,7 +90,7 @@ func (a *StoredArtefacts) compile(ctx context.Context, v faas.Version) (string, 
 		return "", nil, fmt.Errorf("compile module %s: %w", v.Short(), err)
 	}
 	path, err := a.write(v, compiled)
-	if cache.NoSpace(err) && a.Cache.DropIdle() > 0 {
+	if cache.NoSpace(err) && a.Cache.FreeDisk() > 0 {
 		path, err = a.write(v, compiled)
 	}
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shoal-run/shoal/bus/faas"
-	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/files"
 	"github.com/shoal-run/shoal/libs/files/cache"
 	"github.com/shoal-run/shoal/libs/telemetry"
@@ -44,26 +43,22 @@ func (w *Worker) shared(j *job, p *pool) (vfs.Shared, *faas.Error) {
 	return nil, faas.Errorf(faas.NoCapacity, "worker %s does not know what files %s has: %s", w.id, j.call.Name, pathless(err))
 }
 
-// suit has the initialisers of p's next Faaslets find shared, and returns their setup: by when a call takes one, another call
-// may have brought p other files. What others made of other files is given up: ready Faaslets, and the image, also an empty
-// one, as an initialiser that fills it may have looked at the files before. It changes nothing when they are the same, or when the
-// initialisers did not look for any.
-func (p *pool) suit(shared vfs.Shared) *faaslet.Setup {
-	p.mu.Lock()
+// suit has the initialisers of p's next Faaslets find shared. What others made, or are about to make, of other files is given
+// up: ready Faaslets, which the caller closes when it has left mu, and the image, which one whose initialiser still runs
+// would fill. It changes nothing when they are the same, or when the initialisers did not look for any. Preconditions: mu is
+// held.
+func (p *pool) suit(shared vfs.Shared) (stale []ready) {
 	old := p.set
 	if !p.files || p.closed || sameFiles(old.Shared, shared) || old.Image.Taken() && !old.Image.Looked() {
-		p.mu.Unlock()
-		return old
+		return nil
 	}
 	set := *old
-	set.Shared, set.Image = shared, p.w.imageOf(p.fn, p.key.version, p.module)
+	set.Shared = shared
+	set.Image = p.w.imageOf(p.fn, p.key.version, p.module)
 	old.Image.Close()
 	p.set = &set
-	stale := p.ready
-	p.ready = nil
-	p.mu.Unlock()
-	closeAll(stale)
-	return &set
+	stale, p.ready = p.ready, nil
+	return stale
 }
 
 // suitNow is suit with the files that there are now.
@@ -72,10 +67,14 @@ func (p *pool) suitNow(ctx context.Context) error {
 		return nil
 	}
 	shared, err := p.w.cfg.Files.For(ctx, p.key.name.Tenant, 0)
-	if err == nil {
-		p.suit(shared)
+	if err != nil {
+		return err
 	}
-	return err
+	p.mu.Lock()
+	stale := p.suit(shared)
+	p.mu.Unlock()
+	closeAll(stale)
+	return nil
 }
 
 // sameFiles reports whether a and b, which may be nil, have the same files.
@@ -140,8 +139,18 @@ func FilesIn(dir string, bucket *files.Bucket, view *files.View, max faas.Size, 
 	s.meters.Gauge("shoal.files.cache.max", "By", "what they may take", func() int64 { return s.cache.Stats().Max })
 	s.meters.Gauge("shoal.files.descriptors", "", "descriptors of them that are open", func() int64 { return int64(s.cache.Stats().Descriptors) })
 	s.meters.Gauge("shoal.files.tenants", "", "tenants whose shared files are followed", func() int64 { return int64(view.Len()) })
-	s.Reader = files.NewReader(view, &toldContents{Contents: s.cache, log: log})
+	s.Reader = files.NewReader(view, &toldContents{
+		Contents: s.cache, log: log,
+		failed: metrics.CountersOf(s.meters, "shoal.files.opens.failed", "opens of shared files that a guest was answered EIO, by why", "code", faas.Codes()),
+	})
 	return s
+}
+
+// GiveWay has contents that nobody has open make way for a and p when the disk is full: tenants choose what files they
+// have, and without modules no function runs. Preconditions: nothing was opened of a and p yet.
+func (s *StoredFiles) GiveWay(a *StoredArtefacts, p *StoredProtos) {
+	a.Cache.Spare(s.cache.DropIdle)
+	p.cache.Spare(s.cache.DropIdle)
 }
 
 // Close lets go of every file. It may be called more than once.
@@ -150,11 +159,12 @@ func (s *StoredFiles) Close() {
 	s.meters.Close()
 }
 
-// toldContents logs why contents can't be opened: a guest has only a number for it.
+// toldContents counts and logs why contents can't be opened: a guest has only a number for it.
 type toldContents struct {
 	files.Contents
-	log  *slog.Logger
-	last atomic.Int64 // when something was logged, in Unix seconds: it is once in one at most
+	failed metrics.Counters[faas.Code]
+	log    *slog.Logger
+	last   atomic.Int64 // when something was logged, in Unix seconds: it is once in one at most
 }
 
 // Open implements files.Contents.
@@ -163,6 +173,7 @@ func (t *toldContents) Open(ctx context.Context, tenant string, f faas.File) (vf
 	if err == nil || ctx.Err() != nil {
 		return c, err
 	}
+	t.failed.Of(faas.CodeOf(err)).Add()
 	now := time.Now().Unix()
 	if last := t.last.Load(); now > last && t.last.CompareAndSwap(last, now) {
 		t.log.Warn("shared file not opened", "tenant", tenant, "file", f.Path, telemetry.KeyErr, err)

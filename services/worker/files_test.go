@@ -1,14 +1,18 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/telemetry/metrics"
 	"github.com/shoal-run/shoal/libs/vfs"
 )
 
@@ -81,5 +85,47 @@ func TestCallsGetFiles(t *testing.T) {
 				t.Errorf("wanted %v", shared.wanted)
 			}
 		})
+	}
+}
+
+// noContents are contents that can't be opened.
+type noContents struct{ err error }
+
+func (n noContents) Open(context.Context, string, faas.File) (vfs.Content, error) { return nil, n.err }
+
+// A shared file that can't be opened is counted by why, whether or not a fetch had begun, and logged once in a second at
+// most. A call that ended meanwhile is no reason to look at the worker.
+func TestFilesNotOpenedAreTold(t *testing.T) {
+	var m *metrics.Metrics
+	var log bytes.Buffer
+	told := &toldContents{
+		failed: metrics.CountersOf(m.Group("test"), "test.failed", "", "code", faas.Codes()),
+		log:    slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	told.last.Store(time.Now().Add(time.Hour).Unix()) // something was just logged
+	for _, err := range []error{
+		faas.Errorf(faas.NoCapacity, "no room"), fmt.Errorf("fetch: %w", faas.Errorf(faas.Unavailable, "away")), errors.New("the disk is full"),
+	} {
+		told.Contents = noContents{err}
+		if _, got := told.Open(t.Context(), "me", faas.File{Path: "a/b"}); !errors.Is(got, err) {
+			t.Errorf("opened with %v, want %v", got, err)
+		}
+		if n := told.failed.Of(faas.CodeOf(err)).Value(); n != 1 {
+			t.Errorf("%v was counted %d times", err, n)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged again within a second: %s", log.String())
+	}
+	told.last.Store(0)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, _ = told.Open(ended, "me", faas.File{})
+	if n := told.failed.Of(faas.Internal).Value(); n != 1 || log.Len() > 0 {
+		t.Errorf("the end of a call was counted, %d, or logged: %s", n, log.String())
+	}
+	_, _ = told.Open(t.Context(), "me", faas.File{Path: "a/b"})
+	if line := log.String(); !strings.Contains(line, "file=a/b") || !strings.Contains(line, "tenant=me") || !strings.Contains(line, "the disk is full") {
+		t.Errorf("logged %q", line)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
+	"github.com/shoal-run/shoal/libs/vfs"
 )
 
 // poolKey names a pool: two functions with the same module have a pool each, since their settings may differ.
@@ -194,12 +195,13 @@ func (p *pool) enter(fn faas.Function, ahead bool) bool {
 	return true
 }
 
-// take returns a Faaslet with that setup for one call: a ready one, or a new one, and notes in r how it came to be. Ready ones
-// have the pool's own, which may be another by now. Preconditions: the caller is between acquire and put.
-func (p *pool) take(ctx context.Context, set *faaslet.Setup, r *faas.Result) (lent, *faas.Error) {
+// take returns a Faaslet for one call, whose initialisers found shared: a ready one, or a new one. It notes in r how it came
+// to be. Preconditions: the caller is between acquire and put.
+func (p *pool) take(ctx context.Context, shared vfs.Shared, r *faas.Result) (lent, *faas.Error) {
 	p.mu.Lock()
-	l := lent{set: set, keep: p.keep}
-	if n := len(p.ready); n > 0 && p.set == set {
+	stale := p.suit(shared) // under the same lock: another call with other files must not come between
+	l := lent{set: p.set, keep: p.keep}
+	if n := len(p.ready); n > 0 {
 		l.f = p.ready[n-1].f
 		p.ready[n-1] = ready{}
 		p.ready = p.ready[:n-1]
@@ -208,6 +210,7 @@ func (p *pool) take(ctx context.Context, set *faaslet.Setup, r *faas.Result) (le
 		return l, nil
 	}
 	p.mu.Unlock()
+	closeAll(stale)
 	err := p.w.withRoom(ctx, func() (err *faas.Error) {
 		l.f, err = p.make(ctx, l.set)
 		return err

@@ -68,7 +68,7 @@ func (w *Worker) serve(j *job) (p *pool, used lent) {
 		w.answer(j, r)
 		return p, used
 	}
-	l, ferr := p.take(j.ctx, p.suit(shared), r)
+	l, ferr := p.take(j.ctx, shared, r)
 	if ferr != nil {
 		r.Err = ferr // has the cause, where the guest was, and what it said
 		w.answer(j, r)

@@ -7,6 +7,7 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/hostapi"
+	"github.com/shoal-run/shoal/libs/vfs"
 	"github.com/shoal-run/shoal/libs/vfs/vfstest"
 )
 
@@ -48,9 +49,14 @@ func size(t *testing.T, f *faaslet.Faaslet) string {
 // Files change while an initialiser reads the ones before: what it leaves is for nobody who shall see the new ones.
 func TestImagesOfFilesThatChangeMeanwhile(t *testing.T) {
 	p := suited(t)
-	p.suit(vfstest.New(map[string]string{"f": "1"}))
+	suit := func(text string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.suit(vfstest.New(map[string]string{"f": text}))
+	}
+	suit("1")
 	old := p.set
-	p.suit(vfstest.New(map[string]string{"f": "22"}))
+	suit("22")
 	for _, c := range []struct {
 		set  *faaslet.Setup
 		want string
@@ -70,17 +76,16 @@ func TestImagesOfFilesThatChangeMeanwhile(t *testing.T) {
 func TestCallsOfTwoRevisionsAtOnce(t *testing.T) {
 	p := suited(t)
 	newer, older := vfstest.New(map[string]string{"f": "22"}), vfstest.New(map[string]string{"f": "1"})
-	first := p.suit(newer)
-	second := p.suit(older)
-	p.warm(t.Context(), 1)
-	for want, set := range map[string]*faaslet.Setup{"2": first, "1": second} {
-		l, err := p.take(t.Context(), set, &faas.Result{})
-		if err != nil {
-			t.Fatal(err)
+	for range 3 {
+		for want, shared := range map[string]vfs.Shared{"2": newer, "1": older} {
+			l, err := p.take(t.Context(), shared, &faas.Result{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := size(t, l.f); got != want {
+				t.Errorf("the initialiser saw a file of %s bytes, want %s", got, want)
+			}
+			p.giveBack(l)
 		}
-		if got := size(t, l.f); got != want {
-			t.Errorf("the initialiser saw a file of %s bytes, want %s", got, want)
-		}
-		p.giveBack(l)
 	}
 }

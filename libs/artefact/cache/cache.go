@@ -44,6 +44,7 @@ type Cache struct {
 	store Getter
 	pub   ed25519.PublicKey
 	max   int64
+	spare func() int // see Spare; nil for nobody
 
 	mu      sync.Mutex
 	cleared bool
@@ -203,7 +204,7 @@ func (c *Cache) clear() error {
 // fill fetches e's artefact and lets those who wait for it go on.
 func (c *Cache) fill(ctx context.Context, e *entry) (*File, error) {
 	size, err := c.fetch(ctx, e)
-	if NoSpace(err) && c.DropIdle() > 0 {
+	if NoSpace(err) && c.FreeDisk() > 0 {
 		size, err = c.fetch(ctx, e)
 	}
 	c.mu.Lock()
@@ -297,6 +298,19 @@ func (c *Cache) Drop(v faas.Version) {
 			e.stale = true
 		}
 	}
+}
+
+// Spare has f remove what others keep on the same disk and can spare, when it is full, and return how many files those
+// were. Preconditions: nothing was opened yet.
+func (c *Cache) Spare(f func() int) { c.spare = f }
+
+// FreeDisk removes what nobody holds, here and with Spare elsewhere, since the disk is full. It returns how many files those were.
+func (c *Cache) FreeDisk() int {
+	n := c.DropIdle()
+	if c.spare != nil {
+		n += c.spare()
+	}
+	return n
 }
 
 // DropIdle removes every artefact that nobody holds, to make room on the disk, and returns how many there were.

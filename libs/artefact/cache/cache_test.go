@@ -255,6 +255,32 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// What others can spare on a full disk makes room too.
+func TestFullDiskOfOthers(t *testing.T) {
+	s := new(store)
+	s.put(t, 1, signer)
+	full := true
+	s.gate = func(context.Context) error {
+		if full {
+			return &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+		}
+		return nil
+	}
+	for _, spared := range []int{0, 2} {
+		c, _ := newCache(t, s, 0)
+		asked := 0
+		c.Spare(func() int {
+			asked++
+			full = spared == 0
+			return spared
+		})
+		_, err := c.Open(t.Context(), keyOf(1))
+		if cache.NoSpace(err) != (spared == 0) || err != nil && spared > 0 || asked != 1 {
+			t.Errorf("%d files were spared, asked for %d times: %v", spared, asked, err)
+		}
+	}
+}
+
 // TestDeleted defends that what somebody has deleted is fetched again.
 func TestDeleted(t *testing.T) {
 	s := new(store)

@@ -173,10 +173,12 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	index := files.NewView(files.ViewConfig{Bucket: stores.Files, Log: p.Log})
 	shared := worker.FilesIn(c.data, stores.Files, index, c.filesCache, p.Metrics, p.Log)
 	p.OnClose(shared.Close)
+	artefacts := worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log)
+	protos := worker.ProtosIn(c.data, pub, stores.Protos, c.protoCache)
+	shared.GiveWay(artefacts, protos)
 	life := worker.Lives(worker.Config{
 		Name: c.name, Calls: calls, Control: control, Engine: engine,
-		Artefacts: worker.ArtefactsIn(c.data, pub, stores.Modules, compiler, c.cache, p.Log),
-		Protos:    worker.ProtosIn(c.data, pub, stores.Protos, c.protoCache), Files: shared, Payloads: stores.Payloads, Functions: view,
+		Artefacts: artefacts, Protos: protos, Files: shared, Payloads: stores.Payloads, Functions: view,
 		Slots: c.slots, Queue: c.queue, MaxInput: c.maxInput, MaxOutput: c.maxOutput, MemoryLimit: c.memoryLimit, MemoryMark: c.memoryMark,
 		CompileWall: time.Duration(c.compileWall), DrainTimeout: time.Duration(c.drain), CPUFeatures: artefact.CPUFeatures(), Metrics: p.Metrics, Log: p.Log,
 	})

@@ -135,30 +135,6 @@ func (s *Store) DeleteUnchanged(ctx context.Context, info Info) error {
 	return natserr.Wrap(s.purgeChunks(ctx, info.nuid), what)
 }
 
-// List returns the objects whose names begin with prefix, in no order.
-func (s *Store) List(ctx context.Context, prefix string) ([]Info, error) {
-	what := "list bucket " + s.bucket
-	state, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(s.metaSubject("")+">"))
-	if err != nil {
-		return nil, natserr.Wrap(err, what)
-	}
-	var out []Info
-	for subject := range state.State.Subjects {
-		name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(subject, s.metaSubject("")))
-		if err != nil || !strings.HasPrefix(string(name), prefix) {
-			continue
-		}
-		info, err := s.stat(ctx, string(name))
-		if err != nil {
-			return nil, natserr.Wrap(err, what)
-		}
-		if info.nuid != "" {
-			out = append(out, info)
-		}
-	}
-	return out, nil
-}
-
 // Sweep removes the pieces of objects that were never finished or not wholly deleted because a process died, when nothing
 // was added to them for longer than age. It returns how many such objects there were.
 func (s *Store) Sweep(ctx context.Context, age time.Duration) (int, error) {

@@ -32,6 +32,7 @@ const (
 	GuestStack       = 1 * MiB
 	FileBytes        = 64 * MiB // files that a call writes
 	FileNames        = 4096     // files that a call makes, changes or removes
+	InitFileBytes    = 16 * MiB // of files that an initialiser writes
 	OpenFiles        = 1024     // descriptors of a call
 	LogLines         = 1000
 )
@@ -82,6 +83,7 @@ func Limits() []Limit {
 		{"artefact", "16MiB + 64MiB per MiB begun", "", "a module's compiled code"},
 		{"log", DefaultLog.String(), "", "stderr of a call, and stdout where it is not the output; the rest is dropped and said so"},
 		{"file bytes", FileBytes.String(), "", "what the files that a call writes take in memory, in blocks of up to 64 KiB; beyond it, and beyond the memory of running calls, writes fail with EDQUOT. A file ends at 1 TiB, holes included"},
+		{"file bytes of initialisers", InitFileBytes.String(), "", "the same of initialisers, whose files are gone afterwards"},
 		{"file names", strconv.Itoa(FileNames), "", "files, directories and links that a call makes, and shared ones that it changes or removes; beyond it ENOSPC"},
 		{"open files", strconv.Itoa(OpenFiles), "", "descriptors of a call; beyond it EMFILE"},
 		{"error stderr", Size(MaxErrorStderr).String(), "", "stderr that travels with a failed call"},

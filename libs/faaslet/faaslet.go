@@ -291,5 +291,6 @@ func (f *Faaslet) Close() {
 func (f *Faaslet) callFor(ctx context.Context) *hostapi.Call {
 	return hostapi.NewCall(hostapi.CallConfig{
 		Ctx: ctx, Kind: faas.Reactor, Args: f.setup.Args, Env: f.setup.Env, Guest: &f.host, Shared: f.setup.Shared,
+		FileLimits: vfs.Limits{Bytes: int64(faas.InitFileBytes)},
 	})
 }

@@ -34,6 +34,18 @@ type filesDocument struct {
 	Next  string      `json:"next,omitempty"` // what `after` is for the next page; absent on the last one
 }
 
+// counted counts requests for files, by what they were answered.
+func (g *Gateway) counted(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r)
+		if code := w.Header().Get(headerCode); code != "" {
+			g.meters.files.Of(faas.Code(code)).Add()
+			return
+		}
+		g.meters.filesOK.Add()
+	}
+}
+
 // putFile stores the request's body as a file.
 func (g *Gateway) putFile(w http.ResponseWriter, r *http.Request) {
 	size := r.ContentLength

@@ -11,6 +11,8 @@ import (
 type meters struct {
 	group      *metrics.Group
 	http, nats door
+	filesOK    *metrics.Counter
+	files      metrics.Counters[faas.Code]
 }
 
 // door is one way in.
@@ -23,6 +25,9 @@ type door struct {
 func newMeters(g *Gateway) *meters {
 	m := &meters{group: g.cfg.Metrics.Group("shoal/gateway")}
 	m.http, m.nats = m.door("http"), m.door("nats")
+	const files, filesAre = "shoal.gateway.files", "requests for shared files, by how they were answered"
+	m.filesOK = m.group.Counter(files, filesAre, "code", "ok")
+	m.files = metrics.CountersOf(m.group, files, filesAre, "code", faas.Codes())
 	m.group.Gauge("shoal.gateway.calls.held", "", "calls that wait for their answer", func() int64 { return int64(g.holder.Held()) })
 	m.group.Gauge("shoal.gateway.calls.max", "", "calls that may be held", func() int64 { return int64(g.cfg.MaxCalls) })
 	m.group.Gauge("shoal.gateway.workers", "", "workers that the gateway knows", func() int64 { return int64(g.cfg.Members.Len()) })

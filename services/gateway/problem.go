@@ -8,6 +8,9 @@ import (
 	"github.com/shoal-run/shoal/bus/faas"
 )
 
+// headerCode has the code of an error.
+const headerCode = "Shoal-Code"
+
 // retryAfter is what a client is told to wait after no_capacity, in seconds.
 const retryAfter = 1
 
@@ -39,7 +42,7 @@ func problemStatus(w http.ResponseWriter, e *faas.Error, status int) {
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Shoal-Code", string(e.Code))
+	h.Set(headerCode, string(e.Code))
 	if e.Code == faas.NoCapacity {
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	}

@@ -112,9 +112,22 @@ func (p *Process) Connect(ctx context.Context, use string) (*nats.Conn, error) {
 		p.Log.Info("NATS server reached", "url", nc.ConnectedUrlRedacted(), "server", nc.ConnectedServerName(), "version", nc.ConnectedServerVersion())
 		checkPayload(nc, p.Log)
 		p.Health.Check("bus", p.checkBus)
+		p.watchBus()
 	}
 	p.Health.Phase("starting")
 	return nc, nil
+}
+
+// watchBus has the metrics tell what checkBus does.
+func (p *Process) watchBus() {
+	group := p.Metrics.Group("shoal/bus")
+	group.Gauge("shoal.bus.connected", "", "1 while every connection to the NATS server is up, else 0", func() int64 {
+		if p.checkBus() != nil {
+			return 0
+		}
+		return 1
+	})
+	p.OnClose(group.Close)
 }
 
 // checkBus is the check of every connection.

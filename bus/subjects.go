@@ -96,7 +96,7 @@ func Headers() []HeaderRow {
 		{HeaderBody, "call, reply", "the object that has the body, when no message can carry it; the message's own body is empty"},
 		{HeaderBodySize, "call, reply", "the size of that object, in bytes"},
 		{HeaderTrace, "call, client's request", "W3C Trace Context"},
-		{HeaderHostTrace, "call, client's request, reply", "in a call `1` asks for the guest's host calls; the reply has the last 64 KiB of them as text, a line as each begins and one as it ends, in gzip and base64"},
+		{HeaderHostTrace, "call, client's request, reply", "in a call `1` asks for the guest's host calls; the reply has the last 64 KiB of them as text, a line as each begins and one as it ends, in gzip and base64: over HTTP a header of some KiB, which a proxy may have to be told to let through"},
 		{HeaderMoved, "word to the holder", "the worker that the call was passed to; the body is empty and the answer comes later"},
 		{HeaderWorker, reply, "the worker that ran the call"},
 		{HeaderStart, reply, "how its Faaslet came to be: cold, restored or warm"},

@@ -49,10 +49,18 @@ func (a *app) call() *cobra.Command {
 			}
 			defer body.Close()
 			in := apiclient.Input{Body: body, Size: size, Timeout: timeout}
+			came := false
 			if trace {
-				in.Trace = func(text []byte) { _, _ = a.stderr.Write(text) }
+				in.Trace = func(text []byte) {
+					came = true
+					_, _ = a.stderr.Write(text)
+				}
 			}
-			return a.runCall(cmd.Context(), name, in, include)
+			err = a.runCall(cmd.Context(), name, in, include)
+			if trace && !came {
+				fmt.Fprintln(a.stderr, "no trace came: the guest made no host call or did not run, or its worker is of an older version")
+			}
+			return err
 		},
 	})
 	c.Flags().StringVarP(&data, "data", "d", "", "the input: a text, `@FILE`, or @- for stdin")

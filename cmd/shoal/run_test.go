@@ -149,6 +149,18 @@ func TestCallTimeout(t *testing.T) {
 }
 
 // A terminal is no input: the call goes out at once, with an empty one.
+// A gateway whose worker sends no trace leaves a word in its place, and nothing when none was asked for.
+func TestCallWithoutTrace(t *testing.T) {
+	g, url := newFakeGateway(t)
+	g.functions[faas.Name{Tenant: "me", Function: "echo"}] = &faas.Function{Name: faas.Name{Tenant: "me", Function: "echo"}}
+	for flag, want := range map[string]string{"--trace": "no trace came", "--include=false": ""} {
+		code, _, stderr := shoal(t.Context(), url, strings.NewReader(""), "call", "me/echo", "-d", "x", flag)
+		if code != exitOK || !strings.Contains(stderr, want) || want == "" && stderr != "" {
+			t.Errorf("%s: exits with %d, stderr %q", flag, code, stderr)
+		}
+	}
+}
+
 func TestCallFromTerminal(t *testing.T) {
 	g, url := newFakeGateway(t)
 	g.functions[faas.Name{Tenant: "me", Function: "echo"}] = &faas.Function{Name: faas.Name{Tenant: "me", Function: "echo"}}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
 )
 
@@ -58,6 +59,26 @@ func TestHostileMalloc(t *testing.T) {
 				wantCode(t, o, c.code)
 			}
 		})
+	}
+}
+
+// TestDeepNesting has a malloc that fails into itself through a host function, as deep as the stack goes, below as many frames as fit:
+// unwinding it is not interrupted, and must not take long.
+func TestDeepNesting(t *testing.T) {
+	e := newEngine(t, nil)
+	again := strings.Replace(openerWithMalloc(`(drop (call $dlclose (i32.const 77))) (drop (call $dlerror)) (i32.const 40000)`),
+		`(import "env" "dlsym"`, `(import "env" "dlclose" (func $dlclose (param i32) (result i32))) (import "env" "dlsym"`, 1)
+	for _, frames := range []int{0, 10000, 18000} {
+		m := load(t, e, strings.Replace(again, `(func (export "handle")`, fmt.Sprintf(`(func $down (param i32) (result i32)
+		    (if (i32.eqz (local.get 0)) (then (return (call $malloc (i32.const 4)))))
+		    (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+		  (func (export "handle") (drop (call $down (i32.const %d))))
+		  (func`, frames), 1))
+		began := time.Now()
+		err := wantCode(t, opened(t, newFaaslet(t, m, Setup{}), nil, "", ""), faas.GuestTrapped)
+		if took := time.Since(began); took > 300*time.Millisecond || !strings.Contains(err.Message, "stack_overflow") || len(err.Backtrace) != capi.MaxFrames {
+			t.Errorf("%d frames: it took %s: %s with %d frames", frames, took, err.Message, len(err.Backtrace))
+		}
 	}
 }
 

@@ -205,7 +205,7 @@ func (in *Instance) CallLibrary(library int, name string) (_ *Failure, found boo
 	case 1:
 		return nil, true
 	case 0:
-		return in.failure(false), true
+		return in.nested(), true
 	}
 	return nil, false
 }

@@ -32,11 +32,7 @@ func checkLibrary(module []byte) (wasmbin.Library, error) {
 	if len(module) > hostapi.MaxLibrary {
 		return wasmbin.Library{}, fmt.Errorf("it has more than %d bytes", hostapi.MaxLibrary)
 	}
-	m, err := wasmbin.Parse(module)
-	if err != nil {
-		return wasmbin.Library{}, err
-	}
-	return wasmbin.CheckLibrary(m)
+	return wasmbin.ReadLibrary(module)
 }
 
 // loadLibrary makes a library of its artefact, which this worker's own compiler has made. It has no references yet.

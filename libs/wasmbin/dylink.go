@@ -111,7 +111,7 @@ func (r *reader) needed(had int) (names []string) {
 
 // weak reads which imports may be missing.
 func (r *reader) weak(d *dylink) {
-	for range r.count(3, maxImports, "symbols") {
+	for range r.count(3, uint32(maxImports-len(d.weak)), "symbols") { // of all such subsections
 		key := [2]string{r.name(), r.name()}
 		flags := r.u32()
 		if r.err != nil {

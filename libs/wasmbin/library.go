@@ -68,6 +68,16 @@ const (
 	envName        = "env"
 )
 
+// ReadLibrary is Parse and CheckLibrary, but for the code: whoever compiles the module reads that too, where what it takes, up to
+// 40 times its size in memory, is bounded. It takes little beside the module, whatever is in it.
+func ReadLibrary(module []byte) (Library, error) {
+	m, err := parse(module, true)
+	if err != nil {
+		return Library{}, err
+	}
+	return CheckLibrary(m)
+}
+
 // CheckLibrary decides whether m can be loaded into a running guest: a shared library as clang links it, with a dylink.0
 // section, whose memory, table and stack pointer are the program's. Whether what it imports is there is for the engine to
 // say. Errors are *faas.Error with the code invalid_module, or *FormatError.

@@ -234,8 +234,15 @@ func (l *libraries) count() int {
 	return len(l.kept)
 }
 
-// close gives up all. Preconditions: nobody uses the engine.
+// close gives up all that are kept; what images that are still open have, goes with those. Preconditions: nobody opens any more.
 func (l *libraries) close() {
-	for l.dropIdle() {
+	l.mu.Lock()
+	var gone []*library
+	for len(l.used) > 0 {
+		gone = append(gone, l.remove(0))
+	}
+	l.mu.Unlock()
+	for _, lib := range gone {
+		lib.release()
 	}
 }

@@ -285,11 +285,11 @@ func (g *group) fill() error {
 				why = err.Error()
 			}
 		case e.program:
-			value, why = f.symbol(capi.Main, e.name, e.symbol)
+			value, why = f.symbol(capi.Main, e.symbol)
 		case e.library == nil:
 			continue
 		default:
-			value, why = f.symbol(e.library.at, e.name, e.symbol)
+			value, why = f.symbol(e.library.at, e.symbol)
 		}
 		if why != "" {
 			return refuse("%s", why)

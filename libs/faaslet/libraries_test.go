@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/vfs/vfstest"
@@ -99,6 +100,34 @@ func TestLibrariesMakeRoom(t *testing.T) {
 	o := opened(t, f, libs.shared(), "both.so", "f")
 	if o.Err != nil || len(o.Output) <= 4 {
 		t.Errorf("output %q, error %v", o.Output, o.Err)
+	}
+}
+
+// TestNamesAreCounted has a library of little but names, and a Faaslet that asks for all of them.
+func TestNamesAreCounted(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, watOpener)
+	const n, size = 1000, 4000
+	wat := ""
+	for i := range n {
+		wat += fmt.Sprintf(`(func (export "%0*d") (result i32) (i32.const %d))`, size, i, i)
+	}
+	libs := files{"a.so": lib(t, wat)}
+	f := newFaaslet(t, m, Setup{})
+	for i := range 3 {
+		isResult(t, opened(t, f, libs.shared(), "a.so", fmt.Sprintf("%0*d", size, i)), uint32(i))
+		if !f.Keep() {
+			t.Fatal("not kept")
+		}
+	}
+	if e.libraries.loaded < 3*n*size {
+		t.Errorf("%d bytes are counted", e.libraries.loaded)
+	}
+	name := f.linked.points[0].symbol
+	for have, s := range f.linked.libraries[0].info.Symbols {
+		if have == name && unsafe.StringData(s.Name) != unsafe.StringData(name) {
+			t.Error("each Faaslet has a copy of the name")
+		}
 	}
 }
 

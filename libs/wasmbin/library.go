@@ -1,8 +1,6 @@
 package wasmbin
 
 import (
-	"strings"
-
 	"github.com/shoal-run/shoal/bus/faas"
 )
 
@@ -53,6 +51,7 @@ type LibraryImport struct {
 // Symbol is what a library defines: a function with its type or, where Data, a variable: an exported global with its place
 // in the library's memory.
 type Symbol struct {
+	Name            string
 	Data            bool
 	Params, Results []byte
 }
@@ -208,11 +207,11 @@ func (m *Module) librarySymbols(l *Library) error {
 				l.Ctors = LibraryCtors
 			}
 			if !once {
-				l.Symbols[strings.Clone(x.Name)] = Symbol{Params: cloned(t.Params), Results: cloned(t.Results)}
+				l.Symbols[x.Name] = Symbol{Name: x.Name, Params: cloned(t.Params), Results: cloned(t.Results)}
 			}
 		case GlobalKind:
 			if g := m.Globals[x.Index]; g.Type == i32 && !g.Mutable && !g.Imported {
-				l.Symbols[strings.Clone(x.Name)] = Symbol{Data: true}
+				l.Symbols[x.Name] = Symbol{Name: x.Name, Data: true}
 			}
 		}
 	}

@@ -131,6 +131,27 @@ func TestNamesAreCounted(t *testing.T) {
 	}
 }
 
+// TestBuildingPanics has a panic where a library is compiled, more often than there are slots.
+func TestBuildingPanics(t *testing.T) {
+	panics := true
+	var e *Engine
+	e = newEngineWith(t, Config{Compile: func(_ context.Context, module []byte) ([]byte, error) {
+		if panics {
+			panic("a bug")
+		}
+		return e.Compile(module)
+	}})
+	m := load(t, e, watOpener)
+	libs := files{"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`)}
+	for range cap(e.libraries.slots) + 1 {
+		if o := opened(t, newFaaslet(t, m, Setup{}), libs.shared(), "a.so", "f"); o.Err != nil || !strings.Contains(string(o.Output), "a bug") {
+			t.Fatalf("output %q, error %v", o.Output, o.Err)
+		}
+	}
+	panics = false
+	gives(t, m, libs.shared(), "a.so", "f", 1)
+}
+
 // TestBadLibraryFiles has a panic where a library comes from, and one that is too large.
 func TestBadLibraryFiles(t *testing.T) {
 	m := load(t, newEngine(t, nil), watOpener)

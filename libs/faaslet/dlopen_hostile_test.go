@@ -148,15 +148,16 @@ func TestProgramsThatShareLittle(t *testing.T) {
 	}
 }
 
-// TestLinkingFailsInTheMiddle has the second of three libraries write beyond the table when it is linked: all of them stay away, and
-// their code is given up with the Faaslet.
+// TestLinkingFailsInTheMiddle has the second of three libraries take the last of the table's room when it is linked: all of them
+// stay away, and their code is given up with the Faaslet.
 func TestLinkingFailsInTheMiddle(t *testing.T) {
 	e := newEngine(t, nil)
 	m := load(t, e, watOpener)
 	image := newImage(t, m)
 	libs := files{
 		"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`, "b.so"),
-		"b.so": lib(t, `(elem (i32.const 1000000) $f) (func $f (export "f") (result i32) (i32.const 2))`, "c.so"),
+		"b.so": custom(assemble(t, libHead+`(import "GOT.func" "f" (global (mut i32)))
+		  (func (export "f") (result i32) (i32.const 2)))`), "dylink.0", dylinkOf(0, faas.MaxTableElements-3-2*4, "c.so")),
 		"c.so": lib(t, `(func (export "f") (result i32) (i32.const 3))`),
 		"d.so": lib(t, `(func (export "f") (result i32) (i32.const 4))`),
 	}
@@ -164,7 +165,7 @@ func TestLinkingFailsInTheMiddle(t *testing.T) {
 	for _, path := range []string{"a.so", "a.so", "c.so", "d.so"} {
 		want := "failed in the middle"
 		if f.linked == nil {
-			want = "b.so: trap: table_out_of_bounds"
+			want = "no room in the table"
 		}
 		if o := opened(t, f, libs.shared(), path, "f"); !strings.Contains(string(o.Output), want) {
 			t.Errorf("%s: output %q, error %v", path, o.Output, o.Err)
@@ -182,6 +183,27 @@ func TestLinkingFailsInTheMiddle(t *testing.T) {
 	}
 	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 {
 		t.Errorf("%d libraries are in use, of %d bytes", n, e.libraries.loaded)
+	}
+}
+
+// TestHalfALibrary has libraries that put a function into the table and then fail to be linked: the guest ends there, since nothing
+// could interrupt that function.
+func TestHalfALibrary(t *testing.T) {
+	m := load(t, newEngine(t, nil), strings.Replace(watOpener, `(if (i32.eqz (local.get $f)) (then return))`,
+		`(if (i32.eqz (local.get $f)) (then (drop (call_indirect (type $fn) (i32.const 1)))))`, 1))
+	const spin = `(func $spin (export "f") (result i32) (loop $l (br $l)) unreachable) (elem (i32.const 1) $spin)`
+	libs := files{
+		"elements": lib(t, spin+`(elem (i32.const 1000000) $spin)`),
+		"data":     lib(t, spin+`(data (i32.const 0x7ffffff0) "x")`),
+		"needs":    lib(t, spin, "elements"),
+	}
+	for path := range libs {
+		f := newFaaslet(t, m, Setup{Image: newImage(t, m)})
+		err := wantCode(t, opened(t, f, libs.shared(), path, "f"), faas.GuestTrapped)
+		if !strings.Contains(err.Message, "failed in the middle") || f.Reset() || f.Keep() {
+			t.Errorf("%s: %s", path, err.Message)
+		}
+		f.Close()
 	}
 }
 

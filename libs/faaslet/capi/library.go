@@ -172,7 +172,8 @@ func (in *Instance) Identities(n uint32) []uintptr {
 }
 
 // AddLibrary adds an instance of code with those imports, in the order of its module. No code of it runs. It returns the
-// library's number: 0 for the first. After a failure there may be a part of it, which nothing refers to.
+// library's number: 0 for the first. After a failure there may be a part of it, with functions in the shared table that Kill does
+// not reach: the guest must not run on.
 func (in *Instance) AddLibrary(code *Code, imports []Extern) (library int, _ *Failure) {
 	defer runtime.KeepAlive(code)
 	list := (*C.wasmtime_extern_t)(C.calloc(C.size_t(len(imports)+1), C.size_t(unsafe.Sizeof(C.wasmtime_extern_t{}))))

@@ -221,7 +221,7 @@ func (m *Module) librarySymbols(l *Library) error {
 // hiddenCtors returns the function that runs a library's constructors where it is not exported, as linkers leave it unless they are
 // told; -1 when there is none, or m is no library.
 func (m *Module) hiddenCtors() int {
-	if _, exported := m.Export(LibraryCtors); exported || !m.isLibrary() {
+	if _, exported := m.Export(LibraryCtors); exported || !m.linksIn() {
 		return -1
 	}
 	ctors, _ := m.structors()

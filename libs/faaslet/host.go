@@ -26,6 +26,7 @@ type host struct {
 	call    *hostapi.Call   // nil until an initialiser calls a host function
 	err     error           // what the last host function to fail ended the guest with
 	refused bool            // a host function was refused memory
+	nested  int             // calls of the guest by host functions that have not returned
 }
 
 var (
@@ -115,7 +116,12 @@ func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 	if !h.faaslet.module.malloc {
 		return 0, nil, errNoMalloc
 	}
+	if h.nested == maxNested {
+		return 0, nil, errNested
+	}
+	h.nested++
 	at, fail, found := h.faaslet.instance.Malloc(n)
+	h.nested--
 	switch {
 	case !found:
 		return 0, nil, errNoMalloc
@@ -128,6 +134,13 @@ func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 	}
 	return 0, nil, fmt.Errorf("the guest's malloc did not return: %s", fail.Message)
 }
+
+// maxNested is how deep host functions may call the guest within each other. What the guest exports may be a host function again,
+// whose frames no check of the guest's stack sees; this many fit into what a thread's stack has beside that.
+const maxNested = 128
+
+// errNested is what the guest traps with that goes deeper.
+var errNested = fmt.Errorf("host functions and the guest have called each other %d times within each other", maxNested)
 
 // errNoMalloc is what a guest traps with whose host function needs memory of it.
 var errNoMalloc = errors.New("the module does not export a function malloc of type (i32) -> i32: link with -Wl,--export=malloc")

@@ -48,7 +48,8 @@ type LibraryImport struct {
 	Weak         bool // it may be missing
 }
 
-// Symbol is what a library defines: a function with its type or, where Data, a variable: an exported global with its place
+// Symbol is what a library itself defines, not what it imports and exports again: that could lead back to it, and
+// nowhere else. It is a function with its type or, where Data, a variable: an exported global with its place
 // in the library's memory.
 type Symbol struct {
 	Name            string
@@ -206,7 +207,7 @@ func (m *Module) librarySymbols(l *Library) error {
 			if x.Name == LibraryCtors {
 				l.Ctors = LibraryCtors
 			}
-			if !once {
+			if !once && int(x.Index) >= m.importedFuncs {
 				l.Symbols[x.Name] = Symbol{Name: x.Name, Params: cloned(t.Params), Results: cloned(t.Results)}
 			}
 		case GlobalKind:

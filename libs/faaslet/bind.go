@@ -145,7 +145,7 @@ func (g *group) fits(lib *loaded, x wasmbin.LibraryImport, t target) error {
 		wasmbin.FuncType{Params: t.symbol.Params, Results: t.symbol.Results}, wasmbin.FuncType{Params: x.Params, Results: x.Results})
 }
 
-// instantiate makes the instances of all members, with what resolve found.
+// instantiate makes the instances of all members, with what resolve found. An error that is no refusal is the end of the guest.
 func (g *group) instantiate(bound map[*loaded][]target) error {
 	in, l := g.faaslet.instance, g.linked
 	var later []forward
@@ -159,8 +159,8 @@ func (g *group) instantiate(bound map[*loaded][]target) error {
 		}
 		later = append(later, more...)
 		at, fail := in.AddLibrary(&lib.code, imports)
-		if fail != nil {
-			return refuse("%s: %s", lib.path, fail.Message)
+		if fail != nil { // its functions may be in the table, and nothing could interrupt them
+			return fmt.Errorf("%s: linking it failed in the middle: %s", lib.path, fail.Message)
 		}
 		lib.at, l.changed = at, true
 		l.libraries = append(l.libraries, lib)
@@ -285,11 +285,11 @@ func (g *group) fill() error {
 				why = err.Error()
 			}
 		case e.program:
-			value, why = f.symbol(capi.Main, e.name, e.symbol)
+			value, why = f.symbol(capi.Main, e.symbol)
 		case e.library == nil:
 			continue
 		default:
-			value, why = f.symbol(e.library.at, e.name, e.symbol)
+			value, why = f.symbol(e.library.at, e.symbol)
 		}
 		if why != "" {
 			return refuse("%s", why)

@@ -203,7 +203,12 @@ func (g *group) run(lib *loaded, there bool, export string) error {
 	if !there {
 		return nil
 	}
+	if g.nested == maxNested {
+		return errNested
+	}
+	g.nested++
 	fail, found := g.faaslet.instance.CallLibrary(lib.at, export)
+	g.nested--
 	if found && fail == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shoal-run/shoal/bus/faas"
+	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/hostapi"
 )
 
@@ -58,6 +59,52 @@ func TestHostileMalloc(t *testing.T) {
 				wantCode(t, o, c.code)
 			}
 		})
+	}
+}
+
+// TestDeepNesting has a malloc that fails into itself through a host function, as deep as the stack goes, below as many frames as fit:
+// unwinding it is not interrupted, and must not take long.
+func TestDeepNesting(t *testing.T) {
+	e := newEngine(t, nil)
+	again := strings.Replace(openerWithMalloc(`(drop (call $dlclose (i32.const 77))) (drop (call $dlerror)) (i32.const 40000)`),
+		`(import "env" "dlsym"`, `(import "env" "dlclose" (func $dlclose (param i32) (result i32))) (import "env" "dlsym"`, 1)
+	for _, frames := range []int{0, 10000, 18000} {
+		m := load(t, e, strings.Replace(again, `(func (export "handle")`, fmt.Sprintf(`(func $down (param i32) (result i32)
+		    (if (i32.eqz (local.get 0)) (then (return (call $malloc (i32.const 4)))))
+		    (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+		  (func (export "handle") (drop (call $down (i32.const %d))))
+		  (func`, frames), 1))
+		began := time.Now()
+		err := wantCode(t, opened(t, newFaaslet(t, m, Setup{}), nil, "", ""), faas.GuestTrapped)
+		deep := strings.Contains(err.Message, "stack_overflow") || strings.Contains(err.Message, "within each other")
+		if took := time.Since(began); took > 300*time.Millisecond || !deep || len(err.Backtrace) != capi.MaxFrames {
+			t.Errorf("%d frames: it took %s: %s with %d frames", frames, took, err.Message, len(err.Backtrace))
+		}
+	}
+}
+
+// TestCirclesWithoutCode has host functions and stubs call each other, with no code of the guest in between whose stack is checked.
+func TestCirclesWithoutCode(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, `(module (import "env" "getpwuid" (func $g (param i32) (result i32))) (memory (export "memory") 1) (export "malloc" (func $g))
+	  (func $down (param i32) (result i32)
+	    (if (i32.eqz (local.get 0)) (then (return (call $g (i32.const 0)))))
+	    (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+	  (func (export "handle") (drop (call $down (i32.const 20000)))))`)
+	err := wantCode(t, call(t, t.Context(), m, Setup{}, ""), faas.GuestTrapped)
+	if !strings.Contains(err.Message, "within each other") {
+		t.Error(err.Message)
+	}
+	m = load(t, e, watOpener)
+	libs := files{
+		"self": lib(t, `(import "env" "f" (func $f (result i32))) (export "f" (func $f))`),
+		"a.so": lib(t, `(import "env" "g" (func $g (result i32))) (export "f" (func $g))`, "b.so"),
+		"b.so": lib(t, `(import "env" "f" (func $f (result i32))) (export "g" (func $f))`, "a.so"),
+	}
+	for path := range libs {
+		if o := opened(t, newFaaslet(t, m, Setup{}), libs.shared(), path, "f"); o.Err != nil || !strings.Contains(string(o.Output), "undefined symbol") {
+			t.Errorf("%s: output %q, error %v", path, o.Output, o.Err)
+		}
 	}
 }
 
@@ -127,15 +174,16 @@ func TestProgramsThatShareLittle(t *testing.T) {
 	}
 }
 
-// TestLinkingFailsInTheMiddle has the second of three libraries write beyond the table when it is linked: all of them stay away, and
-// their code is given up with the Faaslet.
+// TestLinkingFailsInTheMiddle has the second of three libraries take the last of the table's room when it is linked: all of them
+// stay away, and their code is given up with the Faaslet.
 func TestLinkingFailsInTheMiddle(t *testing.T) {
 	e := newEngine(t, nil)
 	m := load(t, e, watOpener)
 	image := newImage(t, m)
 	libs := files{
 		"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`, "b.so"),
-		"b.so": lib(t, `(elem (i32.const 1000000) $f) (func $f (export "f") (result i32) (i32.const 2))`, "c.so"),
+		"b.so": custom(assemble(t, libHead+`(import "GOT.func" "f" (global (mut i32)))
+		  (func (export "f") (result i32) (i32.const 2)))`), "dylink.0", dylinkOf(0, faas.MaxTableElements-3-2*4, "c.so")),
 		"c.so": lib(t, `(func (export "f") (result i32) (i32.const 3))`),
 		"d.so": lib(t, `(func (export "f") (result i32) (i32.const 4))`),
 	}
@@ -143,7 +191,7 @@ func TestLinkingFailsInTheMiddle(t *testing.T) {
 	for _, path := range []string{"a.so", "a.so", "c.so", "d.so"} {
 		want := "failed in the middle"
 		if f.linked == nil {
-			want = "b.so: trap: table_out_of_bounds"
+			want = "no room in the table"
 		}
 		if o := opened(t, f, libs.shared(), path, "f"); !strings.Contains(string(o.Output), want) {
 			t.Errorf("%s: output %q, error %v", path, o.Output, o.Err)
@@ -161,6 +209,27 @@ func TestLinkingFailsInTheMiddle(t *testing.T) {
 	}
 	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 {
 		t.Errorf("%d libraries are in use, of %d bytes", n, e.libraries.loaded)
+	}
+}
+
+// TestHalfALibrary has libraries that put a function into the table and then fail to be linked: the guest ends there, since nothing
+// could interrupt that function.
+func TestHalfALibrary(t *testing.T) {
+	m := load(t, newEngine(t, nil), strings.Replace(watOpener, `(if (i32.eqz (local.get $f)) (then return))`,
+		`(if (i32.eqz (local.get $f)) (then (drop (call_indirect (type $fn) (i32.const 1)))))`, 1))
+	const spin = `(func $spin (export "f") (result i32) (loop $l (br $l)) unreachable) (elem (i32.const 1) $spin)`
+	libs := files{
+		"elements": lib(t, spin+`(elem (i32.const 1000000) $spin)`),
+		"data":     lib(t, spin+`(data (i32.const 0x7ffffff0) "x")`),
+		"needs":    lib(t, spin, "elements"),
+	}
+	for path := range libs {
+		f := newFaaslet(t, m, Setup{Image: newImage(t, m)})
+		err := wantCode(t, opened(t, f, libs.shared(), path, "f"), faas.GuestTrapped)
+		if !strings.Contains(err.Message, "failed in the middle") || f.Reset() || f.Keep() {
+			t.Errorf("%s: %s", path, err.Message)
+		}
+		f.Close()
 	}
 }
 

@@ -168,3 +168,23 @@ func bad(t testing.TB) []byte {
 func huge(t testing.TB, memory, table uint64) []byte {
 	return custom(assemble(t, libHead+`(func (export "f") (result i32) (i32.const 1)))`), "dylink.0", dylinkOf(memory, table))
 }
+
+// TestProgramWithLibrarySection has a program begin as a library does: its constructors run when it says so, once.
+func TestProgramWithLibrarySection(t *testing.T) {
+	e := newEngine(t, nil)
+	artefact, err := e.Compile(custom(assemble(t, `(module (memory (export "memory") 1) (global $n (mut i32) (i32.const 0))
+	  (func $__wasm_call_ctors (global.set $n (i32.add (global.get $n) (i32.const 1))))
+	  (func (export "_initialize") (call $__wasm_call_ctors))
+	  (func (export "handle") (result i32) (i32.sub (global.get $n) (i32.const 1))))`), "dylink.0", dylinkOf(0, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := e.LoadArtefact(artefact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if o := call(t, t.Context(), m, Setup{}, ""); o.Err != nil {
+		t.Error(o.Err)
+	}
+}

@@ -26,7 +26,7 @@ type host struct {
 	call    *hostapi.Call   // nil until an initialiser calls a host function
 	err     error           // what the last host function to fail ended the guest with
 	refused bool            // a host function was refused memory
-	mallocs bool            // the guest's malloc runs
+	nested  int             // calls of the guest by host functions that have not returned
 }
 
 var (
@@ -111,18 +111,17 @@ func (h *host) Grow(pages uint32) (guest.Memory, bool) {
 	return h.faaslet.instance.Memory(), true
 }
 
-// Malloc calls the guest's own. Not while that runs: a guest whose malloc calls a host function that needs memory, or is one,
-// would go on until the thread has no stack left, which ends the process. Nothing but code of the guest checks for that.
+// Malloc calls the guest's own, unless host functions have called the guest maxNested deep.
 func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 	if !h.faaslet.module.malloc {
 		return 0, nil, errNoMalloc
 	}
-	if h.mallocs {
-		return 0, nil, errMallocInMalloc
+	if h.nested == maxNested {
+		return 0, nil, errNested
 	}
-	h.mallocs = true
-	defer func() { h.mallocs = false }()
+	h.nested++
 	at, fail, found := h.faaslet.instance.Malloc(n)
+	h.nested--
 	switch {
 	case !found:
 		return 0, nil, errNoMalloc
@@ -136,11 +135,15 @@ func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 	return 0, nil, fmt.Errorf("the guest's malloc did not return: %s", fail.Message)
 }
 
+// maxNested is how deep host functions may call the guest within each other. What the guest exports may be a host function again,
+// whose frames no check of the guest's stack sees; this many fit into what a thread's stack has beside that.
+const maxNested = 128
+
+// errNested is what the guest traps with that goes deeper.
+var errNested = fmt.Errorf("host functions and the guest have called each other %d times within each other", maxNested)
+
 // errNoMalloc is what a guest traps with whose host function needs memory of it.
 var errNoMalloc = errors.New("the module does not export a function malloc of type (i32) -> i32: link with -Wl,--export=malloc")
-
-// errMallocInMalloc is what a guest traps with whose malloc needs memory of itself.
-var errMallocInMalloc = errors.New("the guest's malloc called a host function that needs memory of it")
 
 // frames turns a backtrace into the contract's words.
 func frames(in []capi.Frame) []faas.Frame {

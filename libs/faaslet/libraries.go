@@ -6,8 +6,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
+
+	"github.com/shoal-run/shoal/libs/telemetry"
 )
 
 const (
@@ -158,8 +162,15 @@ func (l *libraries) run(ctx context.Context, key digest, module []byte, o *openi
 	}
 }
 
-// build parses, compiles and loads.
-func (l *libraries) build(ctx context.Context, module []byte) (*library, error) {
+// build parses, compiles and loads. A panic is a bug there, which ends what the guest asked for and not the worker: the goroutine
+// is nobody's who would recover it.
+func (l *libraries) build(ctx context.Context, module []byte) (_ *library, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.engine.log.Error("loading a library panicked", telemetry.KeyErr, fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errors.New("it could not be loaded: a bug of the worker")
+		}
+	}()
 	info, err := checkLibrary(module)
 	if err != nil {
 		return nil, err
@@ -167,17 +178,22 @@ func (l *libraries) build(ctx context.Context, module []byte) (*library, error) 
 	if l.compile == nil {
 		return nil, errors.New("there is no compiler for libraries here")
 	}
+	artefact, err := l.compiled(ctx, module)
+	if err != nil {
+		return nil, err
+	}
+	return l.engine.loadLibrary(info, artefact)
+}
+
+// compiled compiles module when it is its turn.
+func (l *libraries) compiled(ctx context.Context, module []byte) ([]byte, error) {
 	select {
 	case l.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	artefact, err := l.compile(ctx, module)
-	<-l.slots
-	if err != nil {
-		return nil, err
-	}
-	return l.engine.loadLibrary(info, artefact)
+	defer func() { <-l.slots }()
+	return l.compile(ctx, module)
 }
 
 // touch makes key the one that was used last. Preconditions, as below: l.mu is held.
@@ -234,8 +250,15 @@ func (l *libraries) count() int {
 	return len(l.kept)
 }
 
-// close gives up all. Preconditions: nobody uses the engine.
+// close gives up all that are kept; what images that are still open have, goes with those. Preconditions: nobody opens any more.
 func (l *libraries) close() {
-	for l.dropIdle() {
+	l.mu.Lock()
+	var gone []*library
+	for len(l.used) > 0 {
+		gone = append(gone, l.remove(0))
+	}
+	l.mu.Unlock()
+	for _, lib := range gone {
+		lib.release()
 	}
 }

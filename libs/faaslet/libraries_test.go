@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/vfs/vfstest"
@@ -100,6 +101,55 @@ func TestLibrariesMakeRoom(t *testing.T) {
 	if o.Err != nil || len(o.Output) <= 4 {
 		t.Errorf("output %q, error %v", o.Output, o.Err)
 	}
+}
+
+// TestNamesAreCounted has a library of little but names, and a Faaslet that asks for all of them.
+func TestNamesAreCounted(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, watOpener)
+	const n, size = 1000, 4000
+	wat := ""
+	for i := range n {
+		wat += fmt.Sprintf(`(func (export "%0*d") (result i32) (i32.const %d))`, size, i, i)
+	}
+	libs := files{"a.so": lib(t, wat)}
+	f := newFaaslet(t, m, Setup{})
+	for i := range 3 {
+		isResult(t, opened(t, f, libs.shared(), "a.so", fmt.Sprintf("%0*d", size, i)), uint32(i))
+		if !f.Keep() {
+			t.Fatal("not kept")
+		}
+	}
+	if e.libraries.loaded < 3*n*size {
+		t.Errorf("%d bytes are counted", e.libraries.loaded)
+	}
+	name := f.linked.points[0].symbol
+	for have, s := range f.linked.libraries[0].info.Symbols {
+		if have == name && unsafe.StringData(s.Name) != unsafe.StringData(name) {
+			t.Error("each Faaslet has a copy of the name")
+		}
+	}
+}
+
+// TestBuildingPanics has a panic where a library is compiled, more often than there are slots.
+func TestBuildingPanics(t *testing.T) {
+	panics := true
+	var e *Engine
+	e = newEngineWith(t, Config{Compile: func(_ context.Context, module []byte) ([]byte, error) {
+		if panics {
+			panic("a bug")
+		}
+		return e.Compile(module)
+	}})
+	m := load(t, e, watOpener)
+	libs := files{"a.so": lib(t, `(func (export "f") (result i32) (i32.const 1))`)}
+	for range cap(e.libraries.slots) + 1 {
+		if o := opened(t, newFaaslet(t, m, Setup{}), libs.shared(), "a.so", "f"); o.Err != nil || !strings.Contains(string(o.Output), "a bug") {
+			t.Fatalf("output %q, error %v", o.Output, o.Err)
+		}
+	}
+	panics = false
+	gives(t, m, libs.shared(), "a.so", "f", 1)
 }
 
 // TestBadLibraryFiles has a panic where a library comes from, and one that is too large.

@@ -32,11 +32,7 @@ func checkLibrary(module []byte) (wasmbin.Library, error) {
 	if len(module) > hostapi.MaxLibrary {
 		return wasmbin.Library{}, fmt.Errorf("it has more than %d bytes", hostapi.MaxLibrary)
 	}
-	m, err := wasmbin.Parse(module)
-	if err != nil {
-		return wasmbin.Library{}, err
-	}
-	return wasmbin.CheckLibrary(m)
+	return wasmbin.ReadLibrary(module)
 }
 
 // loadLibrary makes a library of its artefact, which this worker's own compiler has made. It has no references yet.
@@ -44,7 +40,7 @@ func (e *Engine) loadLibrary(info wasmbin.Library, artefact []byte) (_ *library,
 	if len(artefact) > maxLibraryCode {
 		return nil, fmt.Errorf("its compiled code has more than %s", faas.Size(maxLibraryCode))
 	}
-	l := &library{engine: e, info: info, cost: cost{maps: moduleCost.maps, space: int64(len(artefact))}}
+	l := &library{engine: e, info: info, cost: cost{maps: moduleCost.maps, space: int64(len(artefact)) + described(info)}}
 	if err := e.chargeLibrary(l.cost); err != nil {
 		return nil, err
 	}
@@ -62,6 +58,19 @@ func (e *Engine) loadLibrary(info wasmbin.Library, artefact []byte) (_ *library,
 	}
 	l.code = capi.Code{Module: wm, Refused: wasmbin.GrowRefused, Kill: wasmbin.Kill, Here: wasmbin.Here}
 	return l, nil
+}
+
+// described is about how many bytes the names and types of a library take, here and once more in the engine: as many as the
+// artefact, where that is mostly names.
+func described(info wasmbin.Library) (n int64) {
+	const entry = 128
+	for name, s := range info.Symbols {
+		n += 2 * int64(len(name)+len(s.Params)+len(s.Results)+entry)
+	}
+	for _, x := range info.Imports {
+		n += 2 * int64(len(x.Module)+len(x.Name)+len(x.Params)+len(x.Results)+entry)
+	}
+	return n
 }
 
 // chargeLibrary counts c, at the expense of shells and of libraries that nobody has open.

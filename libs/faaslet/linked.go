@@ -83,10 +83,10 @@ func symbolsOf(wm *wasmtime.Module) map[string]wasmbin.Symbol {
 			params, ok := numbers(ft.Params())
 			results, ok2 := numbers(ft.Results())
 			if ok && ok2 {
-				symbols[x.Name()] = wasmbin.Symbol{Params: params, Results: results}
+				symbols[x.Name()] = wasmbin.Symbol{Name: x.Name(), Params: params, Results: results}
 			}
 		} else if gt := x.Type().GlobalType(); gt != nil && !gt.Mutable() && gt.Content().Kind() == wasmtime.KindI32 {
-			symbols[x.Name()] = wasmbin.Symbol{Data: true}
+			symbols[x.Name()] = wasmbin.Symbol{Name: x.Name(), Data: true}
 		}
 	}
 	return symbols
@@ -133,14 +133,14 @@ func (h *host) Dlsym(handle uint32, name string) (uint32, string) {
 	missing := fmt.Sprintf("no symbol %.200q", name)
 	if handle == programHandle || handle == 0 {
 		if s, found := f.module.symbols[name]; found {
-			return f.symbol(capi.Main, name, s)
+			return f.symbol(capi.Main, s)
 		}
 		if f.linked == nil {
 			return 0, missing + " in the program"
 		}
 		for _, lib := range f.linked.libraries {
 			if s, found := lib.info.Symbols[name]; found {
-				return f.symbol(lib.at, name, s)
+				return f.symbol(lib.at, s)
 			}
 		}
 		return 0, missing + " in the program and its libraries"
@@ -151,7 +151,7 @@ func (h *host) Dlsym(handle uint32, name string) (uint32, string) {
 	first := f.linked.libraries[handle-1]
 	for _, lib := range withNeeds(first) {
 		if s, found := lib.info.Symbols[name]; found {
-			return f.symbol(lib.at, name, s)
+			return f.symbol(lib.at, s)
 		}
 	}
 	return 0, missing + " in " + first.path
@@ -171,13 +171,13 @@ func withNeeds(lib *loaded) []*loaded {
 }
 
 // symbol returns the address of a variable, or the element of the table that has a function.
-func (f *Faaslet) symbol(library int, name string, s wasmbin.Symbol) (uint32, string) {
+func (f *Faaslet) symbol(library int, s wasmbin.Symbol) (uint32, string) {
 	if _, err := f.link(); err != nil {
 		return 0, err.Error()
 	}
-	x, ok := f.instance.Export(library, name)
+	x, ok := f.instance.Export(library, s.Name)
 	if !ok {
-		return 0, fmt.Sprintf("no symbol %.200q", name)
+		return 0, fmt.Sprintf("no symbol %.200q", s.Name)
 	}
 	if s.Data {
 		base := uint32(0)
@@ -186,7 +186,7 @@ func (f *Faaslet) symbol(library int, name string, s wasmbin.Symbol) (uint32, st
 		}
 		return base + f.instance.GlobalValue(x), ""
 	}
-	at, err := f.element(x, point{library: library, symbol: name})
+	at, err := f.element(x, point{library: library, symbol: s.Name})
 	if err != nil {
 		return 0, err.Error()
 	}

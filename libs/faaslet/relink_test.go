@@ -221,6 +221,23 @@ func TestLibrariesAreGivenUp(t *testing.T) {
 	}
 }
 
+// TestImageOutlivesEngine closes an image with libraries after all else.
+func TestImageOutlivesEngine(t *testing.T) {
+	e := newEngine(t, nil)
+	m := load(t, e, watInitialOpener)
+	image := m.NewImage("")
+	f := newFaaslet(t, m, Setup{Image: image, Shared: countLibraries(t).shared()})
+	if f.Close(); !image.Taken() {
+		t.Fatal("no image")
+	}
+	m.Close()
+	e.Close()
+	image.Close()
+	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 || e.account.space.Load() != 0 {
+		t.Errorf("%d libraries are left, of %d bytes", n, e.libraries.loaded)
+	}
+}
+
 // TestLibraryImageHammer has many Faaslets begin at once, without an image and then with one, and call and reset.
 func TestLibraryImageHammer(t *testing.T) {
 	e := newEngine(t, nil)

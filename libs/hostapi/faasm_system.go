@@ -3,6 +3,7 @@ package hostapi
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/shoal-run/shoal/bus/faas"
 	"github.com/shoal-run/shoal/libs/guest"
@@ -214,6 +215,9 @@ func (c *Call) malloc(name string, n uint32) (at uint32, mem guest.Memory, err e
 		return 0, nil, nil
 	}
 	if at, mem, err = c.Guest.Malloc(n); err != nil {
+		if strings.HasPrefix(err.Error(), name+": ") { // its malloc called this too
+			return 0, nil, err
+		}
 		return 0, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return at, mem, nil

@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +41,11 @@ type dylink struct {
 // isLibrary reports whether m begins with a dylink.0 section.
 func (m *Module) isLibrary() bool {
 	return len(m.sections) > 0 && m.sections[0].id == secCustom && m.sections[0].name == dylinkSection
+}
+
+// linksIn reports whether m is instrumented as a library: a program may begin with such a section too, and has a memory of its own.
+func (m *Module) linksIn() bool {
+	return m.isLibrary() && !slices.ContainsFunc(m.Memories, func(mem Memory) bool { return !mem.Imported })
 }
 
 // dylink reads the section that makes m a library. Every error is a *FormatError.
@@ -111,7 +117,7 @@ func (r *reader) needed(had int) (names []string) {
 
 // weak reads which imports may be missing.
 func (r *reader) weak(d *dylink) {
-	for range r.count(3, maxImports, "symbols") {
+	for range r.count(3, uint32(maxImports-len(d.weak)), "symbols") { // of all such subsections
 		key := [2]string{r.name(), r.name()}
 		flags := r.u32()
 		if r.err != nil {

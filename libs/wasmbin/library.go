@@ -1,8 +1,6 @@
 package wasmbin
 
 import (
-	"strings"
-
 	"github.com/shoal-run/shoal/bus/faas"
 )
 
@@ -50,9 +48,11 @@ type LibraryImport struct {
 	Weak         bool // it may be missing
 }
 
-// Symbol is what a library defines: a function with its type or, where Data, a variable: an exported global with its place
+// Symbol is what a library itself defines, not what it imports and exports again: that could lead back to it, and
+// nowhere else. It is a function with its type or, where Data, a variable: an exported global with its place
 // in the library's memory.
 type Symbol struct {
+	Name            string
 	Data            bool
 	Params, Results []byte
 }
@@ -67,6 +67,16 @@ const (
 	gotFunction    = "GOT.func"
 	envName        = "env"
 )
+
+// ReadLibrary is Parse and CheckLibrary, but for the code: whoever compiles the module reads that too, where what it takes, up to
+// 40 times its size in memory, is bounded. It takes little beside the module, whatever is in it.
+func ReadLibrary(module []byte) (Library, error) {
+	m, err := parse(module, true)
+	if err != nil {
+		return Library{}, err
+	}
+	return CheckLibrary(m)
+}
 
 // CheckLibrary decides whether m can be loaded into a running guest: a shared library as clang links it, with a dylink.0
 // section, whose memory, table and stack pointer are the program's. Whether what it imports is there is for the engine to
@@ -197,12 +207,12 @@ func (m *Module) librarySymbols(l *Library) error {
 			if x.Name == LibraryCtors {
 				l.Ctors = LibraryCtors
 			}
-			if !once {
-				l.Symbols[strings.Clone(x.Name)] = Symbol{Params: cloned(t.Params), Results: cloned(t.Results)}
+			if !once && int(x.Index) >= m.importedFuncs {
+				l.Symbols[x.Name] = Symbol{Name: x.Name, Params: cloned(t.Params), Results: cloned(t.Results)}
 			}
 		case GlobalKind:
 			if g := m.Globals[x.Index]; g.Type == i32 && !g.Mutable && !g.Imported {
-				l.Symbols[strings.Clone(x.Name)] = Symbol{Data: true}
+				l.Symbols[x.Name] = Symbol{Name: x.Name, Data: true}
 			}
 		}
 	}
@@ -212,7 +222,7 @@ func (m *Module) librarySymbols(l *Library) error {
 // hiddenCtors returns the function that runs a library's constructors where it is not exported, as linkers leave it unless they are
 // told; -1 when there is none, or m is no library.
 func (m *Module) hiddenCtors() int {
-	if _, exported := m.Export(LibraryCtors); exported || !m.isLibrary() {
+	if _, exported := m.Export(LibraryCtors); exported || !m.linksIn() {
 		return -1
 	}
 	ctors, _ := m.structors()

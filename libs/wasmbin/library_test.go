@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"math/bits"
+	"reflect"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -139,6 +142,36 @@ func TestCheckLibraryRefuses(t *testing.T) {
 		}
 		if e := (*faas.Error)(nil); err != nil && (!errors.As(err, &e) || e.Code != faas.InvalidModule) {
 			t.Errorf("%s: %v is no invalid_module", name, err)
+		}
+	}
+}
+
+// TestReadLibrary has what is dear to parse: it takes little memory, and code is not looked at.
+func TestReadLibrary(t *testing.T) {
+	l, err := ReadLibrary(wholeLibrary())
+	want, _ := CheckLibrary(mustParse(t, wholeLibrary()))
+	if err != nil || !reflect.DeepEqual(l, want) {
+		t.Errorf("%+v, error %v", l, err)
+	}
+	loops := codeBody(append(bytes.Repeat([]byte{0x03, 0x40, 0x0b}, 1<<20), 0x0b)...)
+	var weak []byte
+	for i := range 20 {
+		symbols := appendU32(nil, maxImports)
+		for j := range maxImports {
+			symbols = append(slices.Concat(symbols, str("env"), str(strconv.Itoa(i*maxImports+j))), symbolWeak)
+		}
+		weak = append(weak, sub(dylinkImport, symbols...)...)
+	}
+	for name, b := range map[string][]byte{
+		"loops": libraryOf(sizes(0, 0, 0, 0), sec(secType, vec(noTypes)), sec(secFunction, vec([]byte{0})), sec(secCode, vec(loops))),
+		"weak":  libraryOf(weak),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := ReadLibrary(b)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+			t.Errorf("%s: %d bytes took %d, error %v", name, len(b), n, err)
 		}
 	}
 }

@@ -60,11 +60,16 @@ const (
 
 // Parse reads a module. Every error is a *FormatError.
 func Parse(module []byte) (*Module, error) {
+	return parse(module, false)
+}
+
+// parse is Parse, or where skims reads all but the code: the Module knows nothing of that and can't be instrumented.
+func parse(module []byte, skims bool) (*Module, error) {
 	if err := preamble(module); err != nil {
 		return nil, err
 	}
 	m := &Module{Start: -1, raw: module}
-	p := &parser{m: m, dataCount: -1}
+	p := &parser{m: m, dataCount: -1, skims: skims}
 	r := &reader{b: module, p: 8}
 	for r.left() > 0 {
 		if err := p.section(r); err != nil {
@@ -129,6 +134,7 @@ type parser struct {
 	order     int    // of the last section that is not custom
 	last      string // its name
 	code      bool
+	skims     bool
 	dataCount int // what the datacount section says, -1 without one
 }
 
@@ -200,6 +206,11 @@ func (p *parser) contents(r *reader, s *section) {
 	case secDataCount:
 		p.dataCount = int(r.u32())
 	case secCode:
+		if p.skims {
+			p.code = true
+			r.skip(r.left())
+			return
+		}
 		p.codes(r, s)
 	case secData:
 		p.datas(r)

@@ -131,7 +131,7 @@ func (p *prepass) zygote(ctors, dtors int) {
 func (m *Module) guards(sites []site) (ctors, dtors int, _ []site) {
 	first, last := opGuard, opHold
 	switch {
-	case m.isLibrary():
+	case m.linksIn():
 		return -1, -1, sites
 	case len(m.zygotes()) > 0:
 	case m.opens() && m.isCommand():

@@ -22,6 +22,7 @@ func shoalHostCall(slot, row C.uint32_t, base *C.uint8_t, size C.size_t, args un
 	if err != nil {
 		return in.trap(err.Error())
 	}
+	in.dropNested()
 	if len(a) > 0 {
 		a[0][0] = word
 	}
@@ -31,6 +32,10 @@ func shoalHostCall(slot, row C.uint32_t, base *C.uint8_t, size C.size_t, args un
 // trap makes a trap that wasmtime takes over, and keeps why: wasmtime is not asked for it again.
 func (in *Instance) trap(reason string) *C.wasm_trap_t {
 	in.reason = reason
+	if t := in.inner; t != nil {
+		in.inner, in.passed = nil, true
+		return t
+	}
 	b := []byte("host")
 	return C.wasmtime_trap_new((*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b)))
 }

@@ -54,8 +54,54 @@ func (f *Failure) Trap() string {
 // wasmtime is asked for words only where nothing else has them and there is no backtrace: it writes every frame down with
 // the function's name taken apart, which with a name made for it takes for ever or panics, and so ends the process.
 func (in *Instance) failure(probed bool) *Failure {
+	f := in.describe(probed)
+	in.forget()
+	return f
+}
+
+// nested is failure for a call that a host function made. If that now ends the guest, it is by the same trap, which knows the whole
+// stack: to have wasmtime walk that again for each call in each takes seconds where the stack is deep.
+func (in *Instance) nested() *Failure {
+	f := in.describe(false)
+	in.dropNested()
+	in.inner, in.frames = in.c.trap, f.Frames
+	if in.inner == nil { // an error is the same record as a trap: library.c
+		in.inner = (*C.wasm_trap_t)(unsafe.Pointer(in.c.error))
+	}
+	in.c.trap, in.c.error = nil, nil
+	return f
+}
+
+// dropNested forgets a nested call that failed and whose host function did not end the guest for it.
+func (in *Instance) dropNested() {
+	if in.inner != nil {
+		C.wasm_trap_delete(in.inner)
+	}
+	in.inner, in.frames = nil, nil
+}
+
+// forget frees what the last call left in error or trap.
+func (in *Instance) forget() {
+	if in.c.trap != nil {
+		C.wasm_trap_delete(in.c.trap)
+	}
+	if in.c.error != nil {
+		C.wasmtime_error_delete(in.c.error)
+	}
+	in.c.trap, in.c.error = nil, nil
+}
+
+// describe is failure, and leaves error and trap where they are.
+func (in *Instance) describe(probed bool) *Failure {
 	f := &Failure{Code: -1, Killed: in.Killed(), Message: in.reason}
 	in.reason = ""
+	if in.passed && !probed { // by a host function, on from a call that it made
+		f.Frames, in.frames, in.passed = in.frames, nil, false
+		if f.Killed {
+			f.Message = "killed"
+		}
+		return f
+	}
 	if f.Killed { // by an unreachable of an interruption point
 		f.Message = "killed"
 	}
@@ -91,13 +137,6 @@ func (in *Instance) failure(probed bool) *Failure {
 		f.Frames = append(f.Frames, frame(p))
 	}
 	C.wasm_frame_vec_delete(&frames) // before what the frames point into
-	if in.c.trap != nil {
-		C.wasm_trap_delete(in.c.trap)
-	}
-	if in.c.error != nil {
-		C.wasmtime_error_delete(in.c.error)
-	}
-	in.c.trap, in.c.error = nil, nil
 	return f
 }
 

@@ -36,7 +36,10 @@ type Instance struct {
 	c      *C.shoal_instance
 	host   Host
 	slot   uint32
-	reason string // what the host function said that ended the guest; used on the guest's goroutine
+	reason string         // what the host function said that ended the guest; used on the guest's goroutine, as what follows
+	inner  *C.wasm_trap_t // owned: how a call ended that a host function made; nil when none has failed
+	frames []Frame        // of that
+	passed bool           // it is what the host function ended the guest with
 }
 
 // NewInstance makes an empty instance, which Start fills. The caller closes it, and keeps e open until then.
@@ -137,7 +140,7 @@ func (in *Instance) Malloc(size uint32) (at uint32, fail *Failure, found bool) {
 	case 1:
 		return uint32(p), nil, true
 	case 0:
-		return 0, in.failure(false), true
+		return 0, in.nested(), true
 	}
 	return 0, nil, false
 }
@@ -147,6 +150,7 @@ func (in *Instance) Close() {
 	if in.c == nil {
 		return
 	}
+	in.dropNested()
 	C.shoal_instance_delete(in.c)
 	in.c = nil
 	slots.drop(in.slot)

@@ -172,7 +172,8 @@ func (in *Instance) Identities(n uint32) []uintptr {
 }
 
 // AddLibrary adds an instance of code with those imports, in the order of its module. No code of it runs. It returns the
-// library's number: 0 for the first. After a failure there may be a part of it, which nothing refers to.
+// library's number: 0 for the first. After a failure there may be a part of it, with functions in the shared table that Kill does
+// not reach: the guest must not run on.
 func (in *Instance) AddLibrary(code *Code, imports []Extern) (library int, _ *Failure) {
 	defer runtime.KeepAlive(code)
 	list := (*C.wasmtime_extern_t)(C.calloc(C.size_t(len(imports)+1), C.size_t(unsafe.Sizeof(C.wasmtime_extern_t{}))))
@@ -205,7 +206,7 @@ func (in *Instance) CallLibrary(library int, name string) (_ *Failure, found boo
 	case 1:
 		return nil, true
 	case 0:
-		return in.failure(false), true
+		return in.nested(), true
 	}
 	return nil, false
 }

@@ -29,6 +29,8 @@ func (c *Call) Library(path string) ([]byte, error) {
 		return b, nil
 	case wasi.ENOENT:
 		return nil, errors.New("no such file")
+	case wasi.EDQUOT:
+		return nil, errors.New("the worker has no memory for it")
 	case wasi.EFBIG:
 		return nil, fmt.Errorf("it has more than %s", faas.Size(MaxLibrary))
 	}

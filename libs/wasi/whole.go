@@ -19,11 +19,13 @@ func (s *System) ReadAt(fd uint32, b []byte, off int64) (int, Errno) {
 	return n, errnoOf(e)
 }
 
-// ReadFile returns the contents of the file at a path from the root, which the caller owns. A leading "/" changes nothing.
+// ReadFile returns the contents of the file at a path from the root, which the caller owns. A leading "/" changes nothing. The
+// memory is the call's until it ends, as that of files is which it writes.
 //
 // Errors
 //   - ENOENT, ENOTDIR, EISDIR, ELOOP and others: as PathOpen
 //   - EFBIG: it has more than most bytes
+//   - EDQUOT: FileLimits.Reserve has no memory for it
 //   - EIO, EINTR: as FdRead
 func (s *System) ReadFile(path string, most int64) ([]byte, Errno) {
 	t := s.tree()
@@ -42,6 +44,8 @@ func (s *System) ReadFile(path string, most int64) ([]byte, Errno) {
 		return nil, EISDIR
 	case h.Size() > most:
 		return nil, EFBIG
+	case s.FileLimits.Reserve != nil && !s.FileLimits.Reserve(h.Size()):
+		return nil, EDQUOT
 	}
 	b := make([]byte, h.Size())
 	n, e := h.ReadAt(s.ctx(), b, 0)

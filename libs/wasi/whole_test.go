@@ -22,6 +22,13 @@ func TestReadFile(t *testing.T) {
 			t.Errorf("%q: %v, want %v", path, errno, want)
 		}
 	}
+	left := int64(7)
+	b.FileLimits.Reserve = func(n int64) bool { left -= n; return left >= 0 }
+	for i, want := range []Errno{ESUCCESS, EDQUOT} {
+		if _, errno := b.ReadFile("lib/a.so", 4); errno != want {
+			t.Errorf("reading %d with memory for one: %v", i, errno)
+		}
+	}
 	if _, errno := b.ReadFile("lib/a.so", 3); errno != EFBIG {
 		t.Errorf("a file that is too large: %v", errno)
 	}

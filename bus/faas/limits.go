@@ -74,7 +74,7 @@ func Limits() []Limit {
 		{"module sparse data", Size(MaxSparseData).String(), "", "initial data that is less than half of what it spans and spans more than 16MiB: copying it into each new Faaslet is not interrupted, and takes up to 1 ms per MiB"},
 		{"module nesting", strconv.Itoa(MaxNesting), "", "blocks within blocks of a function"},
 		{"libraries", strconv.Itoa(MaxLibraries), "", "that a Faaslet loads with `dlopen`, each of at most " + Size(MaxLibrary).String() + ". Together they have as many functions, globals and imports as one module may, and their memory and table elements count as the Faaslet's"},
-		{"libraries of a worker", "1GiB", "", "compiled code of all that are loaded, 256MiB of one; those that nobody has open go first. 64 that were used last, and 512MiB of them, are kept"},
+		{"libraries of a worker", "1GiB", "", "compiled code of all that are loaded, 256MiB of one; those that nobody has open go first. A tenant may have four times what is free, alone 80 %, and compiles one at a time. 64 that were used last, and 512MiB of them, are kept"},
 		{"function names", "128 bytes", "", "of a function's name in a backtrace; the rest is cut"},
 		{"backtrace", "32 frames", "", "innermost frames that a failed call is answered with"},
 		{"error", "60KiB", "", "a failed call's error; stderr and backtrace are cut to fit"},

@@ -108,7 +108,7 @@ func (g *group) collect(name string) (*loaded, error) {
 	if err != nil {
 		return nil, refuse("%s: %v", name, err)
 	}
-	code, err := g.faaslet.module.engine.libraries.get(g.ctx, module)
+	code, err := g.faaslet.module.engine.libraries.get(g.ctx, g.faaslet.setup.Func.Tenant, module)
 	if err != nil {
 		return nil, refuse("%s: %v", name, faas.AsError(err).Message)
 	}

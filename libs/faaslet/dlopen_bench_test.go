@@ -37,7 +37,7 @@ func BenchmarkDlopen(b *testing.B) {
 		m := load(b, e, watOpener)
 		guest, calls = 0, 0
 		for b.Loop() {
-			for e.libraries.dropIdle() {
+			for e.libraries.dropIdle("") {
 			}
 			run(b, m, Setup{}, open)
 		}

@@ -95,7 +95,7 @@ func hasFrame(frames []faas.Frame, name string) bool {
 // warm has a library compiled, so that a test measures what comes after.
 func warm(t testing.TB, e *Engine, module []byte) {
 	t.Helper()
-	l, err := e.libraries.get(t.Context(), module)
+	l, err := e.libraries.get(t.Context(), "", module)
 	if err != nil {
 		t.Fatal(err)
 	}

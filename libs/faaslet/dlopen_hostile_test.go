@@ -205,10 +205,10 @@ func TestLinkingFailsInTheMiddle(t *testing.T) {
 	}
 	f.Close()
 	gives(t, m, libs.shared(), "c.so", "f", 3)
-	for e.libraries.dropIdle() {
+	for e.libraries.dropIdle("") {
 	}
-	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 {
-		t.Errorf("%d libraries are in use, of %d bytes", n, e.libraries.loaded)
+	if n := e.libraries.count(); n != 0 || e.libraries.shares.all != 0 {
+		t.Errorf("%d libraries are in use, of %d bytes", n, e.libraries.shares.all)
 	}
 }
 

@@ -37,7 +37,7 @@ type libraries struct {
 	kept    map[digest]*library
 	used    []digest // the keys of kept, the least recently used first
 	bytes   int64    // of those
-	loaded  int64    // of all that are loaded
+	shares  shares   // of all that are loaded
 	opening map[digest]*opening
 }
 
@@ -54,13 +54,13 @@ type opening struct {
 func newLibraries(e *Engine, compile func(context.Context, []byte) ([]byte, error)) *libraries {
 	return &libraries{
 		engine: e, compile: compile, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		kept: make(map[digest]*library), opening: make(map[digest]*opening),
+		kept: make(map[digest]*library), opening: make(map[digest]*opening), shares: shares{owners: make(map[string]*share)},
 	}
 }
 
 // get returns the library that module is, compiled if need be, with a reference that the caller releases. All that ask for
-// it at the same time wait for one compilation, each as long as its ctx; it ends with the last of them. module must not change.
-func (l *libraries) get(ctx context.Context, module []byte) (*library, error) {
+// it at the same time wait for one compilation, each as long as its ctx; it ends with the last of them. It is on owner's share, a tenant's. module must not change.
+func (l *libraries) get(ctx context.Context, owner string, module []byte) (*library, error) {
 	key, err := digestOf(ctx, module)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (l *libraries) get(ctx context.Context, module []byte) (*library, error) {
 		o = &opening{done: make(chan struct{}), cancel: cancel}
 		l.opening[key] = o
 		l.engine.refs.Add(1)
-		go l.run(own, key, module, o) // ends with its last waiter
+		go l.run(own, owner, key, module, o) // ends with its last waiter
 	}
 	o.waiters++
 	l.mu.Unlock()
@@ -114,29 +114,25 @@ func digestOf(ctx context.Context, module []byte) (d digest, _ error) {
 	return d, nil
 }
 
-// take counts a library of that many bytes among those that are loaded, or reports that there is no room for it.
-func (l *libraries) take(bytes int64) bool {
+// take counts a library of that many bytes among those that are loaded, as shares.take.
+func (l *libraries) take(owner string, bytes int64) (ok, own bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.loaded+bytes > maxLibraryMemory {
-		return false
-	}
-	l.loaded += bytes
-	return true
+	return l.shares.take(owner, bytes)
 }
 
 // give counts it out.
-func (l *libraries) give(bytes int64) {
+func (l *libraries) give(owner string, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.loaded -= bytes
+	l.shares.give(owner, bytes)
 }
 
 // run compiles module for those who wait at o.
-func (l *libraries) run(ctx context.Context, key digest, module []byte, o *opening) {
+func (l *libraries) run(ctx context.Context, owner string, key digest, module []byte, o *opening) {
 	defer l.engine.release()
 	defer o.cancel()
-	lib, err := l.build(ctx, module)
+	lib, err := l.build(ctx, owner, module)
 	l.mu.Lock()
 	if l.opening[key] == o {
 		delete(l.opening, key)
@@ -164,7 +160,7 @@ func (l *libraries) run(ctx context.Context, key digest, module []byte, o *openi
 
 // build parses, compiles and loads. A panic is a bug there, which ends what the guest asked for and not the worker: the goroutine
 // is nobody's who would recover it.
-func (l *libraries) build(ctx context.Context, module []byte) (_ *library, err error) {
+func (l *libraries) build(ctx context.Context, owner string, module []byte) (_ *library, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			l.engine.log.Error("loading a library panicked", telemetry.KeyErr, fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -178,22 +174,11 @@ func (l *libraries) build(ctx context.Context, module []byte) (_ *library, err e
 	if l.compile == nil {
 		return nil, errors.New("there is no compiler for libraries here")
 	}
-	artefact, err := l.compiled(ctx, module)
+	artefact, err := l.inTurn(ctx, owner, func() ([]byte, error) { return l.compile(ctx, module) })
 	if err != nil {
 		return nil, err
 	}
-	return l.engine.loadLibrary(info, artefact)
-}
-
-// compiled compiles module when it is its turn.
-func (l *libraries) compiled(ctx context.Context, module []byte) ([]byte, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-l.slots }()
-	return l.compile(ctx, module)
+	return l.engine.loadLibrary(owner, info, artefact)
 }
 
 // touch makes key the one that was used last. Preconditions, as below: l.mu is held.
@@ -225,12 +210,13 @@ func (l *libraries) remove(i int) *library {
 	return lib
 }
 
-// dropIdle gives up the least recently used library that no Faaslet has, and reports whether there was one.
-func (l *libraries) dropIdle() bool {
+// dropIdle gives up the least recently used library that no Faaslet has, of owner's or, for "", of anybody's, and reports whether
+// there was one.
+func (l *libraries) dropIdle(owner string) bool {
 	l.mu.Lock()
 	var idle *library
 	for i, key := range l.used {
-		if l.kept[key].refs.Load() == 1 { // only get adds one, with the lock held
+		if lib := l.kept[key]; lib.refs.Load() == 1 && (owner == "" || lib.owner == owner) { // only get adds one, with the lock held
 			idle = l.remove(i)
 			break
 		}

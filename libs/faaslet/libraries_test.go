@@ -76,7 +76,7 @@ func TestLibraryCacheIsBounded(t *testing.T) {
 		t.Errorf("%d libraries are kept", n)
 	}
 	gives(t, m, libs.shared(), "0.so", "f", 0) // again, after it was given up
-	for e.libraries.dropIdle() {
+	for e.libraries.dropIdle("") {
 	}
 	m.Close()
 	if after := e.Stats(); after.Maps != before.Maps || after.Files != before.Files {
@@ -120,8 +120,8 @@ func TestNamesAreCounted(t *testing.T) {
 			t.Fatal("not kept")
 		}
 	}
-	if e.libraries.loaded < 3*n*size {
-		t.Errorf("%d bytes are counted", e.libraries.loaded)
+	if e.libraries.shares.all < 3*n*size {
+		t.Errorf("%d bytes are counted", e.libraries.shares.all)
 	}
 	name := f.linked.points[0].symbol
 	for have, s := range f.linked.libraries[0].info.Symbols {

@@ -17,6 +17,7 @@ import (
 // and the globals of the Faaslet. It is read-only and safe for concurrent use.
 type library struct {
 	engine *Engine
+	owner  string // whose share it is on
 	digest digest // of its module
 	info   wasmbin.Library
 	code   capi.Code
@@ -36,19 +37,19 @@ func checkLibrary(module []byte) (wasmbin.Library, error) {
 }
 
 // loadLibrary makes a library of its artefact, which this worker's own compiler has made. It has no references yet.
-func (e *Engine) loadLibrary(info wasmbin.Library, artefact []byte) (_ *library, err error) {
+func (e *Engine) loadLibrary(owner string, info wasmbin.Library, artefact []byte) (_ *library, err error) {
 	if len(artefact) > maxLibraryCode {
 		return nil, fmt.Errorf("its compiled code has more than %s", faas.Size(maxLibraryCode))
 	}
-	l := &library{engine: e, info: info, cost: cost{maps: moduleCost.maps, space: int64(len(artefact)) + described(info)}}
-	if err := e.chargeLibrary(l.cost); err != nil {
+	l := &library{engine: e, owner: owner, info: info, cost: cost{maps: moduleCost.maps, space: int64(len(artefact)) + described(info)}}
+	if err := e.chargeLibrary(owner, l.cost); err != nil {
 		return nil, err
 	}
 	e.load.Lock()
 	defer e.load.Unlock()
 	wm, err := wasmtime.NewModuleDeserialize(e.engine, artefact)
 	if err != nil {
-		e.giveLibrary(l.cost)
+		e.giveLibrary(owner, l.cost)
 		return nil, fmt.Errorf("load artefact: %s", capi.Cause(err.Error()))
 	}
 	var why []string
@@ -73,28 +74,36 @@ func described(info wasmbin.Library) (n int64) {
 	return n
 }
 
-// chargeLibrary counts c, at the expense of shells and of libraries that nobody has open.
-func (e *Engine) chargeLibrary(c cost) error {
+// chargeLibrary counts c, at the expense of shells and of libraries that nobody has open: of owner's own, when it is only its
+// share that is taken.
+func (e *Engine) chargeLibrary(owner string, c cost) error {
 	for {
-		var err error = faas.Errorf(faas.NoCapacity, "the worker's libraries take as much memory as they may, %s", faas.Size(maxLibraryMemory))
-		if e.libraries.take(c.space) {
+		ok, own := e.libraries.take(owner, c.space)
+		err, whose := error(nil), ""
+		switch {
+		case ok:
 			ferr := e.charge(c)
 			if ferr == nil {
 				return nil
 			}
-			e.libraries.give(c.space)
+			e.libraries.give(owner, c.space)
 			err = ferr
+		case own:
+			whose = owner
+			err = faas.Errorf(faas.NoCapacity, "libraries of %s take as much memory as is its share of the worker's %s", owner, faas.Size(maxLibraryMemory))
+		default:
+			err = faas.Errorf(faas.NoCapacity, "the worker's libraries take as much memory as they may, %s", faas.Size(maxLibraryMemory))
 		}
-		if !e.libraries.dropIdle() {
+		if !e.libraries.dropIdle(whose) {
 			return err
 		}
 	}
 }
 
 // giveLibrary counts c out.
-func (e *Engine) giveLibrary(c cost) {
+func (e *Engine) giveLibrary(owner string, c cost) {
 	e.account.give(c)
-	e.libraries.give(c.space)
+	e.libraries.give(owner, c.space)
 }
 
 // release gives up a reference.
@@ -105,5 +114,5 @@ func (l *library) release() {
 	l.engine.load.Lock()
 	l.code.Module.Close()
 	l.engine.load.Unlock()
-	l.engine.giveLibrary(l.cost)
+	l.engine.giveLibrary(l.owner, l.cost)
 }

@@ -209,7 +209,7 @@ func TestLibrariesAreGivenUp(t *testing.T) {
 		f.Close()
 	}
 	image.Close()
-	for e.libraries.dropIdle() {
+	for e.libraries.dropIdle("") {
 	}
 	m.Close()
 	if n := e.libraries.count(); n != 0 {
@@ -233,8 +233,8 @@ func TestImageOutlivesEngine(t *testing.T) {
 	m.Close()
 	e.Close()
 	image.Close()
-	if n := e.libraries.count(); n != 0 || e.libraries.loaded != 0 || e.account.space.Load() != 0 {
-		t.Errorf("%d libraries are left, of %d bytes", n, e.libraries.loaded)
+	if n := e.libraries.count(); n != 0 || e.libraries.shares.all != 0 || e.account.space.Load() != 0 {
+		t.Errorf("%d libraries are left, of %d bytes", n, e.libraries.shares.all)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestLibraryImageHammer(t *testing.T) {
 					}
 					f.Close()
 					if i == 0 {
-						e.libraries.dropIdle()
+						e.libraries.dropIdle("")
 					}
 				}
 			})

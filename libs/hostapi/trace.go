@@ -36,28 +36,43 @@ func (t *Trace) Enter(r *Row, mem guest.Memory, a Args) {
 			t.buf = append(t.buf, ", "...)
 		}
 		t.buf = append(append(t.buf, p.Name...), '=')
-		t.value(r.Params, i, mem, a)
+		t.value(r, i, mem, a)
 	}
 	t.buf = append(t.buf, ")\n"...)
 	t.trim()
 	t.began = append(t.began, time.Now())
 }
 
-// value writes parameter i: a path as its text, what is small or negative as a number, the rest as an address.
-func (t *Trace) value(params []Param, i int, mem guest.Memory, a Args) {
-	switch p := params[i]; {
-	case p.Type == I64:
+// value writes parameter i: a path or a name as its text, what is small or negative as a number, the rest as an address.
+func (t *Trace) value(r *Row, i int, mem guest.Memory, a Args) {
+	p := r.Params[i]
+	if p.Type == I64 {
 		t.buf = strconv.AppendInt(t.buf, int64(a.U64(i)), 10)
-	case strings.HasSuffix(p.Name, "path") && i+1 < len(params) && strings.HasSuffix(params[i+1].Name, "len"):
-		b, ok := mem.Bytes(a.U32(i), a.U32(i+1))
-		if !ok {
-			t.buf = fmt.Appendf(t.buf, "%#x", a.U32(i))
-			return
-		}
-		t.buf = strconv.AppendQuote(t.buf, string(b[:min(len(b), maxTracedText)]))
-	default:
-		t.number(a.U32(i))
+		return
 	}
+	if text, ok := textOf(r, i, mem, a); ok {
+		t.buf = strconv.AppendQuote(t.buf, text[:min(len(text), maxTracedText)])
+		return
+	}
+	if strings.HasSuffix(p.Name, "path") {
+		t.buf = fmt.Appendf(t.buf, "%#x", a.U32(i))
+		return
+	}
+	t.number(a.U32(i))
+}
+
+// textOf returns the text that parameter i leads to, of those that are one: paths of preview1, with their length behind them, and
+// C strings of Faasm's.
+func textOf(r *Row, i int, mem guest.Memory, a Args) (text string, ok bool) {
+	switch name := r.Params[i].Name; {
+	case r.Module == preview1 && strings.HasPrefix(r.Name, "path_") && strings.HasSuffix(name, "path"):
+		b, ok := mem.Bytes(a.U32(i), a.U32(i+1))
+		return string(b), ok
+	case (r.Group == groupDynamic || r.Group == groupCall || r.Group == groupState) && a.U32(i) != 0 && (name == "path" || name == "name" || name == "key"):
+		s, err := cstring(mem, r.Name, a.U32(i), maxLibraryPath)
+		return s, err == nil
+	}
+	return "", false
 }
 
 func (t *Trace) number(v uint32) {

@@ -36,6 +36,9 @@ func TestTrace(t *testing.T) {
 	got := traced(t, mem,
 		run("path_open", 44, nil, 3, 1, 100, 12, 0, 2, 1<<63, 0, 4000),
 		run("path_unlink_file", 21, nil, 3, 0xfffffff0, 12),
+		run("fd_prestat_dir_name", 0, nil, 3, 100, 1),
+		run("dlopen", 1, nil, 100, 0),
+		run("dlopen", 0, nil, 4096, 0),
 		run("__sbrk", 0x20000, nil, 0xffffffff),
 		run("__faasm_write_output", 0, nil, 0x10000, 5),
 		run("proc_exit", 0, errors.New("exit 1\nand more"), 1))
@@ -43,6 +46,12 @@ func TestTrace(t *testing.T) {
 <== path_open ENOENT Nµs
 ==> path_unlink_file(fd=3, path=0xfffffff0, path_len=12)
 <== path_unlink_file EFAULT Nµs
+==> fd_prestat_dir_name(fd=3, path=0x64, path_len=1)
+<== fd_prestat_dir_name ESUCCESS Nµs
+==> dlopen(path="data/in\n.txt", flags=0)
+<== dlopen 1 Nµs
+==> dlopen(path=0x1000, flags=0)
+<== dlopen 0 Nµs
 ==> __sbrk(increment=-1)
 <== __sbrk 0x20000 Nµs
 ==> __faasm_write_output(ptr=0x10000, len=5)

@@ -203,10 +203,9 @@ func (g *group) run(lib *loaded, there bool, export string) error {
 	if !there {
 		return nil
 	}
-	if g.nested == maxNested {
-		return errNested
+	if err := g.nest(); err != nil {
+		return err
 	}
-	g.nested++
 	fail, found := g.faaslet.instance.CallLibrary(lib.at, export)
 	g.nested--
 	if found && fail == nil {

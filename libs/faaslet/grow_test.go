@@ -136,23 +136,7 @@ func TestMissingImports(t *testing.T) {
 	    (if (i32.eq (local.get $n) (i32.const 1)) (then (drop (call $mpi))))
 	    (if (i32.eq (local.get $n) (i32.const 2)) (then (drop (call $again))))
 	    (if (i32.eq (local.get $n) (i32.const 3)) (then (drop (call $thing (i64.const 0) (f32.const 0)))))))`)
-	m, err := wasmbin.Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := wasmbin.Check(m, wasmbin.Host{Types: e.table.Types, Why: e.table.Why, AllowUnknown: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	artefact, err := e.Compile(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, err := e.LoadBytes(artefact, info)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mod.Close()
+	mod := loadAs(t, e, b, wasmbin.Host{Types: e.table.Types, Why: e.table.Why, AllowUnknown: true})
 	for input, want := range map[string]string{
 		"": "", "1": "env.MPI_Wtime was called: MPI is not supported", "22": "env.MPI_Wtime was called",
 		"333": "other.thing was called: the host interface has no such function",

@@ -58,11 +58,17 @@ func load(t testing.TB, e *Engine, wat string) *Module {
 // loadModule is load for a module in binary.
 func loadModule(t testing.TB, e *Engine, b []byte) *Module {
 	t.Helper()
+	return loadAs(t, e, b, wasmbin.Host{Types: e.table.Types})
+}
+
+// loadAs is loadModule with what a deploy takes the host for.
+func loadAs(t testing.TB, e *Engine, b []byte, host wasmbin.Host) *Module {
+	t.Helper()
 	m, err := wasmbin.Parse(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := wasmbin.Check(m, wasmbin.Host{Types: e.table.Types})
+	info, err := wasmbin.Check(m, host)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,10 +116,9 @@ func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 	if !h.faaslet.module.malloc {
 		return 0, nil, errNoMalloc
 	}
-	if h.nested == maxNested {
-		return 0, nil, errNested
+	if err := h.nest(); err != nil {
+		return 0, nil, err
 	}
-	h.nested++
 	at, fail, found := h.faaslet.instance.Malloc(n)
 	h.nested--
 	switch {
@@ -138,6 +137,15 @@ func (h *host) Malloc(n uint32) (uint32, guest.Memory, error) {
 // maxNested is how deep host functions may call the guest within each other. What the guest exports may be a host function again,
 // whose frames no check of the guest's stack sees; this many fit into what a thread's stack has beside that.
 const maxNested = 128
+
+// nest counts a call of the guest by a host function, who counts it out of nested again, or refuses it.
+func (h *host) nest() error {
+	if h.nested == maxNested {
+		return errNested
+	}
+	h.nested++
+	return nil
+}
 
 // errNested is what the guest traps with that goes deeper.
 var errNested = fmt.Errorf("host functions and the guest have called each other %d times within each other", maxNested)

@@ -146,6 +146,15 @@ func path(mem guest.Memory, off, n uint32) (string, Errno) {
 	return string(b), ESUCCESS
 }
 
+// filled returns the buffer that is to be filled in part, or false when it, or where how much of it that was is to be written, is
+// out of bounds.
+func filled(mem guest.Memory, buf, bufLen, bufused uint32) ([]byte, bool) {
+	if _, ok := mem.Bytes(bufused, 4); !ok {
+		return nil, false
+	}
+	return mem.Bytes(buf, bufLen)
+}
+
 // times reads what becomes of two times.
 //
 // Errors

@@ -221,11 +221,8 @@ func (s *System) PathReadlink(mem guest.Memory, fd, path, pathLen, buf, bufLen, 
 	if errno != ESUCCESS {
 		return errno
 	}
-	b, ok := mem.Bytes(buf, bufLen)
+	b, ok := filled(mem, buf, bufLen, bufused)
 	if !ok {
-		return EFAULT
-	}
-	if _, ok := mem.Bytes(bufused, 4); !ok {
 		return EFAULT
 	}
 	target, e := s.tree().Readlink(d.handle, name)

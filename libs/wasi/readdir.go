@@ -41,11 +41,8 @@ func (s *System) FdReaddir(mem guest.Memory, fd, buf, bufLen uint32, cookie uint
 	if errno != ESUCCESS {
 		return errno
 	}
-	b, ok := mem.Bytes(buf, bufLen)
+	b, ok := filled(mem, buf, bufLen, bufused)
 	if !ok {
-		return EFAULT
-	}
-	if _, ok := mem.Bytes(bufused, 4); !ok {
 		return EFAULT
 	}
 	used, n := 0, 0

@@ -112,14 +112,15 @@ func (w *Worker) acquireAs(ctx context.Context, fn faas.Function, v faas.Version
 	if w.cfg.Protos != nil && fn.Version == v { // the first Faaslet wants it as soon as the module is there
 		w.prefetchProto(fn)
 	}
-	if w.cfg.Files != nil && opensFiles(fn, v) {
+	opens := opensFiles(fn, v)
+	if w.cfg.Files != nil && opens {
 		w.cfg.Files.Want(key.name.Tenant)
 	}
 	module, err := w.load(ctx, v, ahead)
 	if err != nil {
 		return nil, err
 	}
-	fresh := &pool{w: w, key: key, module: module, fn: fn, set: w.setupOf(fn, v, module), keep: keepsState(fn, module), files: opensFiles(fn, v), used: time.Now()}
+	fresh := &pool{w: w, key: key, module: module, fn: fn, set: w.setupOf(fn, v, module), keep: keepsState(fn, module), files: opens, used: time.Now()}
 	for {
 		w.mu.Lock()
 		p = w.pools[key]

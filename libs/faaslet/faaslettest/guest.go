@@ -14,7 +14,6 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/hostapi"
 	"github.com/shoal-run/shoal/libs/snapshot"
-	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // ErrNoImage is what NewGuest returns for a guest of which no image is taken here.
@@ -64,23 +63,11 @@ func NewGuest(ctx context.Context, module []byte, anew bool) (_ *Guest, err erro
 	if g.engine, err = faaslet.NewEngine(faaslet.Config{Table: table, Compiler: true, NoShells: anew}); err != nil {
 		return nil, err
 	}
-	parsed, err := wasmbin.Parse(module)
-	if err != nil {
-		return nil, err
-	}
-	info, err := wasmbin.Check(parsed, wasmbin.Host{Types: table.Types})
-	if err != nil {
-		return nil, err
-	}
-	artefact, err := g.engine.Compile(module)
-	if err != nil {
-		return nil, err
-	}
-	if g.module, err = g.engine.LoadBytes(artefact, info); err != nil {
+	if g.module, err = load(g.engine, table, module); err != nil {
 		return nil, err
 	}
 	g.image = g.module.NewImage("")
-	g.setup = faaslet.Setup{Image: g.image, Memory: faas.Size(info.MemoryMin) + 64*faas.MiB}
+	g.setup = faaslet.Setup{Image: g.image, Memory: faas.Size(g.module.Info().MemoryMin) + 64*faas.MiB}
 	if err := g.fill(ctx); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet/capi"
 	"github.com/shoal-run/shoal/libs/guest"
 	"github.com/shoal-run/shoal/libs/hostapi"
-	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // Assemble turns WebAssembly text into a module.
@@ -87,19 +86,7 @@ func (l *Lab) load(module []byte) error {
 		return err
 	}
 	l.closers = append(l.closers, l.engine.Close)
-	parsed, err := wasmbin.Parse(module)
-	if err != nil {
-		return err
-	}
-	info, err := wasmbin.Check(parsed, wasmbin.Host{Types: table.Types})
-	if err != nil {
-		return err
-	}
-	artefact, err := l.engine.Compile(module)
-	if err != nil {
-		return err
-	}
-	if l.module, err = l.engine.LoadBytes(artefact, info); err != nil {
+	if l.module, err = load(l.engine, table, module); err != nil {
 		return err
 	}
 	l.closers = append(l.closers, l.module.Close)

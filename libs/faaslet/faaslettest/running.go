@@ -12,7 +12,6 @@ import (
 	"github.com/shoal-run/shoal/libs/faaslet"
 	"github.com/shoal-run/shoal/libs/guest"
 	"github.com/shoal-run/shoal/libs/hostapi"
-	"github.com/shoal-run/shoal/libs/wasmbin"
 )
 
 // waitingText writes to its stack and its heap, as C does, and waits.
@@ -62,19 +61,7 @@ func NewRunning() (_ *Running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := wasmbin.Parse(b)
-	if err != nil {
-		return nil, err
-	}
-	info, err := wasmbin.Check(m, wasmbin.Host{Types: table.Types})
-	if err != nil {
-		return nil, err
-	}
-	artefact, err := r.engine.Compile(b)
-	if err != nil {
-		return nil, err
-	}
-	if r.module, err = r.engine.LoadBytes(artefact, info); err != nil {
+	if r.module, err = load(r.engine, table, b); err != nil {
 		return nil, err
 	}
 	r.image = r.module.NewImage("")

@@ -110,10 +110,11 @@ func (c *settings) wire(ctx context.Context, p *process.Process) (*service.Seque
 	if err != nil {
 		return nil, err
 	}
+	table := hostapi.New()
 	compiler := compile.Compiler{Memory: c.compileMemory, CPU: time.Duration(c.compileCPU), Wall: time.Duration(c.compileWall)}
 	up, err := upload.New(upload.Config{
 		NC: control, Registry: stores.Registry, Store: stores.Modules, Protos: stores.Protos, Files: stores.Files, Compiler: compiler, Capturer: compiler,
-		Key: key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: wasmbin.Host{Types: hostapi.New().Types, Why: hostapi.New().Why},
+		Key: key, EngineVersion: faaslet.Version(), CPU: artefact.CPUFeatures(), Host: wasmbin.Host{Types: table.Types, Why: table.Why},
 		MaxModule: c.maxModule, Compiles: c.compiles, Queue: c.queue, TenantQueue: c.tenantQueue,
 		CompileWall: time.Duration(c.compileWall), DeployTimeout: time.Duration(c.deployTimeout),
 		Grace: time.Duration(c.grace), SweepEvery: time.Duration(c.sweepEvery), Metrics: p.Metrics, Log: p.Log,
